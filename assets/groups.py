@@ -1,0 +1,15 @@
+"""Names of groups and owners, as the asset graph shows them."""
+
+from typing import Final
+
+FINANCE: Final = ["team:finance"]
+DATA_SCIENCE: Final = ["team:data-science"]
+PLATFORM: Final = ["team:platform"]
+
+BOOKS: Final = "books"  # the log and the ledger, as online wrote them, and what they add up to
+BANK_FILES: Final = "bank_files"
+STAGING: Final = "staging"
+RECONCILIATION: Final = "reconciliation"
+SETTLEMENT: Final = "settlement"
+STATEMENTS: Final = "statements"
+FRAUD: Final = "fraud"

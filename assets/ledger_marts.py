@@ -1,0 +1,65 @@
+"""The books at the end of a day, as finance reads them.
+
+Belongs here: the marts. Does not: their SQL (`warehouse/sql/mart_*.sql`).
+"""
+
+import dagster as dg
+
+from assets import display
+from assets.groups import BOOKS, FINANCE
+from assets.partitions import DAILY, day_of
+from warehouse.connection import Warehouse
+
+
+@dg.asset(
+    deps=["raw_entries", "raw_accounts"],
+    partitions_def=DAILY,
+    group_name=BOOKS,
+    owners=FINANCE,
+    kinds={"duckdb", "sql"},
+)
+def mart_trial_balance(
+    context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]
+) -> dg.MaterializeResult:
+    """The trial balance at the end of the day: every account's opening balance, debits, credits
+    and closing balance. Debits equal credits, in each currency."""
+    day = day_of(context)
+    warehouse.replace_day("mart_trial_balance", "mart_trial_balance", day=day)
+    columns = (
+        *("account", "layer", "opening_minor", "debit_minor", "credit_minor", "closing_minor"),
+        "currency",
+    )
+    return dg.MaterializeResult(
+        metadata=display.of_table(
+            warehouse,
+            "mart_trial_balance",
+            day=day,
+            sums=("debit_minor", "credit_minor", "closing_minor"),
+            columns=columns,
+            order_by="abs(closing_minor) DESC",
+        )
+    )
+
+
+@dg.asset(
+    deps=["stg_payments", "settlement_lines", "raw_merchants"],
+    partitions_def=DAILY,
+    group_name=BOOKS,
+    owners=FINANCE,
+    kinds={"duckdb", "sql"},
+)
+def mart_merchant_day(
+    context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]
+) -> dg.MaterializeResult:
+    """One line a merchant: payments, captures, declines, refunds, fees, GST and what is left."""
+    day = day_of(context)
+    warehouse.replace_day("mart_merchant_day", "mart_merchant_day", day=day)
+    return dg.MaterializeResult(
+        metadata=display.of_table(
+            warehouse,
+            "mart_merchant_day",
+            day=day,
+            sums=("captured_minor", "refunds_minor", "fees_minor", "tax_minor", "net_minor"),
+            order_by="net_minor DESC",
+        )
+    )

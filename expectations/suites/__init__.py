@@ -1,0 +1,1 @@
+"""One module a table: its suite and nothing else."""

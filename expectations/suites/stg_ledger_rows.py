@@ -1,0 +1,16 @@
+"""Column rules of `stg_ledger_rows`: each claim on a rail can be asked for by its reference."""
+
+from expectations.suites.rules import Suite, between, looks_like, one_of, present, unique
+
+SUITE = Suite(
+    table="stg_ledger_rows",
+    rules=(
+        *present("entry_id", "transaction_id", "reference", "rail", "amount_minor", "occurred_at"),
+        unique("entry_id"),
+        one_of("kind", ["capture", "refund"]),
+        between("amount_minor", 1, where='kind=="capture"'),
+        between("amount_minor", None, -1, where='kind=="refund"'),
+        looks_like("reference", "^att_[0-9a-z]{26}$", "reference is an attempt that we sent"),
+        looks_like("currency", "^[A-Z]{3}$", "currency is an ISO 4217 code"),
+    ),
+)

@@ -1,0 +1,133 @@
+"""`python -m online …`: serve, worker, dev, migrate, verify-books, export-schemas.
+
+Heavy parts are imported by the command that needs them, so that each starts quickly.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+
+
+def _serve(_: argparse.Namespace) -> None:
+    from granian import Granian
+    from granian.constants import Interfaces, Loops
+    from granian.log import LogLevels
+
+    from online.platform.settings import load_settings
+
+    server = load_settings().server
+    Granian(
+        "online.app:from_environment",
+        factory=True,
+        address=server.host,
+        port=server.port,
+        workers=server.workers,
+        interface=Interfaces.ASGI,
+        loop=Loops.uvloop,
+        backlog=2048,
+        backpressure=1024,
+        respawn_failed_workers=True,
+        workers_kill_timeout=20,
+        log_level=LogLevels.warning,
+        log_access=False,
+    ).serve()
+
+
+def _worker(_: argparse.Namespace) -> None:
+    import uvloop
+
+    from online.operations import worker
+    from online.platform import telemetry
+    from online.platform.settings import load_settings
+    from online.services import build_services
+
+    telemetry.configure()
+    uvloop.run(worker.run(build_services(load_settings())))
+
+
+def _dev(arguments: argparse.Namespace) -> None:
+    from online.operations import dev
+
+    dev.run(port=arguments.port, data_dir=arguments.data, as_json=arguments.json)
+
+
+def _migrate(arguments: argparse.Namespace) -> None:
+    from online.kernel.clock import SystemClock
+    from online.platform.migrations.run import ServerTooOld, upgrade
+
+    url = arguments.database or os.environ.get("DATABASE_URL")
+    if not url:
+        sys.exit("name the database: --database postgresql://…, or DATABASE_URL")
+    try:
+        upgrade(url, today=SystemClock().now().date())
+    except ServerTooOld as error:
+        sys.exit(str(error))
+    print("the database is at the newest revision")
+
+
+def _verify_books(arguments: argparse.Namespace) -> None:
+    import msgspec
+
+    from online.operations.verify import verify_books
+
+    report = asyncio.run(verify_books(arguments.database))
+    print(json.dumps(msgspec.to_builtins(report)))
+    sys.exit(0 if report.holds else 1)
+
+
+def _seed_history(arguments: argparse.Namespace) -> None:
+    from online.operations import history
+
+    history.run(arguments)
+
+
+def _export_schemas(arguments: argparse.Namespace) -> None:
+    from online.kernel.events import json_schemas
+
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    for name, schema in json_schemas().items():
+        text = json.dumps(schema, indent=2, ensure_ascii=False)
+        (arguments.out / f"{name}.json").write_text(f"{text}\n", encoding="utf-8")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m online", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+
+    def command(name: str, run: object, about: str) -> argparse.ArgumentParser:
+        found = commands.add_parser(name, help=about)
+        found.set_defaults(run=run)
+        return found
+
+    command("serve", _serve, "the HTTP service, as the settings say")
+    command("worker", _worker, "recovery of open attempts, expiry of intents")
+    dev = command("dev", _dev, "a whole sandbox: database, banks, service, worker, a merchant")
+    dev.add_argument("--port", type=int, default=8080, help="0 takes a free one")
+    dev.add_argument("--data", type=Path, default=Path("var/dev"))
+    dev.add_argument("--json", action="store_true", help="print one line of JSON when ready")
+    migrate = command("migrate", _migrate, "bring a PostgreSQL ≥ 15 to the newest schema")
+    migrate.add_argument("--database", help="a PostgreSQL URL; DATABASE_URL when not given")
+    verify = command("verify-books", _verify_books, "derive everything again from the log")
+    verify.add_argument("--database", required=True)
+    seed = command("seed-history", _seed_history, "write a seeded past through the same writer")
+    seed.add_argument("--database", required=True)
+    seed.add_argument("--data", type=Path, required=True)
+    seed.add_argument("--payments", type=int, default=40_000)
+    seed.add_argument("--days", type=int, default=60)
+    seed.add_argument("--until", required=True, help="the last day of history, YYYY-MM-DD")
+    seed.add_argument("--seed", type=int, default=7)
+    export = command("export-schemas", _export_schemas, "the event schemas as JSON Schema files")
+    export.add_argument("--out", type=Path, default=Path("docs/events"))
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = _arguments()
+    arguments.run(arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""The HTTP application: routes, dependencies, lifespan. The only place that mounts anything."""
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from litestar import Litestar, Response, get
+from litestar.di import NamedDependency, Provide
+
+from online.customers import routes as customers_routes
+from online.intents import routes as intents_routes
+from online.intents.routes import Desk
+from online.merchants import routes as merchants_routes
+from online.payments import routes as payments_routes
+from online.platform import telemetry
+from online.platform.http import HttpPlugin, wrap
+from online.platform.openapi_page import openapi_config
+from online.platform.settings import Settings, load_settings
+from online.risk import routes as risk_routes
+from online.security import routes as security_routes
+from online.security.build import build_security
+from online.security.domain import ADMIN_SCOPES, OPT, Access, allow_anyone
+from online.services import Services, build_services
+from online.vault import routes as vault_routes
+
+VERSION: Final = "0.1.0"
+
+
+@get("/health", summary="The process is alive", tags=["operations"], opt=allow_anyone())
+async def health() -> dict[str, str]:
+    return {"status": "ok"}
+
+
+@get("/ready", summary="The service can take payments", tags=["operations"], opt=allow_anyone())
+async def ready(services: NamedDependency[Services]) -> Response[dict[str, str]]:
+    """Asks the database; without a model, rules alone decide, which is ready too."""
+    async with services.database.connection() as connection:
+        await connection.execute("select 1")
+    bundle = services.risk.champion.bundle
+    return Response({"status": "ready", "model": bundle.version if bundle else "rules only"})
+
+
+def create_app(settings: Settings, services: Services | None = None) -> Litestar:
+    """The application over `services` (built from `settings` when not given)."""
+    services = services or build_services(settings)
+    security = build_security(
+        settings,
+        services.database,
+        services.clock,
+        services.merchants,
+        admin_token=settings.security.admin_token.reveal() or None,
+    )
+    desk = Desk(
+        intents=services.intents,
+        payments=services.payments,
+        merchants=services.merchants,
+        customers=services.customers,
+        instruments=services.instruments,
+        clock=services.clock,
+    )
+    provided: dict[str, object] = {
+        "services": services,
+        "clock": services.clock,
+        "merchants": services.merchants,
+        "customers": services.customers,
+        "vault": services.vault,
+        "instruments": services.instruments,
+        "payments": services.payments,
+        "assessor": services.assessor,
+        "desk": desk,
+    }
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        await services.start()
+        try:
+            yield
+        finally:
+            await services.stop()
+
+    app = Litestar(
+        route_handlers=[
+            health,
+            ready,
+            *(routes.router for routes in _ROUTES),
+            *security_routes.root_handlers,
+        ],
+        dependencies={**security.dependencies, **{k: _given(v) for k, v in provided.items()}},
+        guards=[security.gate.guard],
+        lifespan=[lifespan],
+        plugins=[HttpPlugin()],
+        openapi_config=openapi_config(
+            version=VERSION, opt=allow_anyone(), security_of=_schemes_of, signed_of=_is_signed
+        ),
+    )
+    return wrap(app)
+
+
+_ROUTES = (
+    security_routes,
+    merchants_routes,
+    customers_routes,
+    vault_routes,
+    intents_routes,
+    payments_routes,
+    risk_routes,
+)
+
+
+def _schemes_of(opt: Mapping[str, Any]) -> list[str]:
+    """Which of the page's credentials open a path."""
+    access: Access = opt.get(OPT, Access())
+    if access.public:
+        return []
+    schemes = ["adminToken" if access.scopes <= ADMIN_SCOPES else "accessToken"]
+    return [*schemes, "publishableKey"] if access.publishable else schemes
+
+
+def _is_signed(opt: Mapping[str, Any]) -> bool:
+    access: Access = opt.get(OPT, Access())
+    return access.signed
+
+
+def _given(value: object) -> Provide:
+    def provide() -> Any:
+        return value
+
+    return Provide(provide, sync_to_thread=False, use_cache=True)
+
+
+def from_environment() -> Litestar:
+    """What a worker process of the server runs: settings from files and the environment."""
+    _die_with_parent()
+    telemetry.configure()
+    return create_app(load_settings())
+
+
+def _die_with_parent() -> None:
+    """A worker whose supervisor was killed must not go on holding the port."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+        if os.getppid() == 1:
+            sys.exit("the server that started this worker is gone")

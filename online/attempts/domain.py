@@ -1,0 +1,184 @@
+"""One operation at one rail: sent, then an outcome, perhaps unknown for a while."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from online.kernel import events as ev
+from online.kernel import ids
+from online.kernel.errors import IllegalMove
+from online.kernel.events import Event, Occurred
+from online.rails.domain import Outcome, OutcomeKind
+
+
+class Status(StrEnum):
+    SENT = "sent"
+    PENDING = "pending"
+    UNKNOWN = "unknown"
+    SUCCEEDED = "succeeded"
+    DECLINED = "declined"
+    FAILED = "failed"
+
+
+TERMINAL: Final = frozenset({Status.SUCCEEDED, Status.DECLINED, Status.FAILED})
+_OUTCOMES: Final = {
+    ev.AttemptSucceeded: Status.SUCCEEDED,
+    ev.AttemptDeclined: Status.DECLINED,
+    ev.AttemptFailed: Status.FAILED,
+    ev.AttemptPending: Status.PENDING,
+    ev.AttemptUnknown: Status.UNKNOWN,
+}
+TRANSITIONS: Final[Mapping[tuple[Status | None, type[Event]], Status]] = {
+    (None, ev.AttemptSent): Status.SENT,
+    **{
+        (open_, event): to
+        for open_ in (Status.SENT, Status.PENDING, Status.UNKNOWN)
+        for event, to in _OUTCOMES.items()
+    },
+}
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """Row of `attempts`; amounts in minor units."""
+
+    id: UUID
+    payment_id: UUID | None
+    refund_id: UUID | None
+    settlement_id: UUID | None
+    merchant_id: UUID
+    operation: str
+    status: Status
+    amount_minor: int
+    currency: str
+    route: str | None
+    rail: str
+    rail_reference: str | None
+    original_id: UUID | None
+    code: str | None
+    enquiries: int
+    next_enquiry_at: datetime | None
+    sent_at: datetime
+    version: int
+    livemode: bool
+
+    @property
+    def reference(self) -> str:
+        """What the rail knows it by, in its files too."""
+        return ids.encode("att", self.id)
+
+
+class Schedule(msgspec.Struct, frozen=True, kw_only=True):
+    """When to ask a rail about an open attempt (UPI: at most 3 times, at least 90 s apart)."""
+
+    max_enquiries: int
+    min_interval: timedelta
+    not_found_final_after: timedelta
+    # A process that died between the two commits leaves `sent`; nobody else may ask earlier.
+    answer_within: timedelta
+
+    def first(self, sent_at: datetime) -> datetime:
+        return sent_at + self.answer_within + self.min_interval
+
+    def next(self, enquiries: int, now: datetime) -> datetime:
+        """Later and later once the rail's own enquiries are used up, but never given up."""
+        beyond: int = max(0, enquiries - self.max_enquiries + 1)
+        factor: int = 2 ** min(beyond, 8)
+        return now + self.min_interval * factor
+
+
+def apply(state: Attempt | None, occurred: Occurred) -> Attempt:
+    """The one fold from events to the row."""
+    event = occurred.event
+    try:
+        status = TRANSITIONS[state.status if state else None, type(event)]
+    except KeyError:
+        now = state.status if state else "nothing"
+        raise IllegalMove(f"an attempt that is {now} cannot take {event.TYPE}") from None
+    if isinstance(event, ev.AttemptSent):
+        return _sent(event, occurred)
+    assert state is not None
+    assert isinstance(event, ev.AttemptOutcome)
+    return msgspec.structs.replace(
+        state,
+        status=status,
+        code=event.code or state.code,
+        rail_reference=event.rail_reference or state.rail_reference,
+        enquiries=event.enquiry,
+        next_enquiry_at=event.next_enquiry_at,
+        version=occurred.version,
+    )
+
+
+def _sent(event: ev.AttemptSent, occurred: Occurred) -> Attempt:
+    def optional(prefix: str, text: str | None) -> UUID | None:
+        return ids.decode(prefix, text) if text else None
+
+    return Attempt(
+        id=occurred.aggregate_id,
+        payment_id=optional("pay", event.payment_id),
+        refund_id=optional("rfd", event.refund_id),
+        settlement_id=optional("stl", event.settlement_id),
+        merchant_id=occurred.merchant_id,
+        operation=event.operation,
+        status=Status.SENT,
+        amount_minor=event.amount,
+        currency=event.currency,
+        route=event.route,
+        rail=event.rail,
+        rail_reference=None,
+        original_id=optional("att", event.original_id),
+        code=None,
+        enquiries=0,
+        next_enquiry_at=event.next_enquiry_at,
+        sent_at=occurred.at,
+        version=occurred.version,
+        livemode=occurred.livemode,
+    )
+
+
+_EVENT: Final[dict[OutcomeKind, type[ev.AttemptOutcome]]] = {
+    OutcomeKind.APPROVED: ev.AttemptSucceeded,
+    OutcomeKind.DECLINED: ev.AttemptDeclined,
+    OutcomeKind.FAILED: ev.AttemptFailed,
+    OutcomeKind.PENDING: ev.AttemptPending,
+    OutcomeKind.UNKNOWN: ev.AttemptUnknown,
+    OutcomeKind.NOT_FOUND: ev.AttemptUnknown,
+}
+
+
+def settle(attempt: Attempt, outcome: Outcome, schedule: Schedule, now: datetime) -> Outcome:
+    """What an answer amounts to: `not_found` becomes final only after the rail's own window."""
+    if outcome.kind is not OutcomeKind.NOT_FOUND:
+        return outcome
+    final = now - attempt.sent_at >= schedule.not_found_final_after
+    return msgspec.structs.replace(
+        outcome,
+        kind=OutcomeKind.FAILED if final else OutcomeKind.UNKNOWN,
+        message="the rail does not know this operation",
+    )
+
+
+def outcome_event(
+    attempt: Attempt,
+    outcome: Outcome,
+    schedule: Schedule,
+    now: datetime,
+    *,
+    enquired: bool,
+    latency_ms: int | None = None,
+) -> ev.AttemptOutcome:
+    """The event that records `outcome` (already passed through `settle`)."""
+    enquiries = attempt.enquiries + enquired
+    return _EVENT[outcome.kind](
+        code=outcome.code,
+        rail_reference=outcome.rail_reference,
+        network_reference=outcome.network_reference,
+        message=outcome.message,
+        latency_ms=latency_ms,
+        enquiry=enquiries,
+        next_enquiry_at=None if outcome.is_final else schedule.next(enquiries, now),
+    )

@@ -1,0 +1,31 @@
+-- name: lock
+select id, version from attempts where id = any(%(ids)s::uuid[]) order by id for update
+
+-- name: update
+update attempts a
+set status = r.status, rail_reference = r.rail_reference, code = r.code, enquiries = r.enquiries,
+    next_enquiry_at = r.next_enquiry_at, version = r.version
+from jsonb_to_recordset(%(rows)s::jsonb) as r (
+    id uuid, status text, rail_reference text, code text, enquiries smallint,
+    next_enquiry_at timestamptz, version bigint)
+where a.id = r.id
+
+-- name: get
+select * from attempts where id = %(id)s
+
+-- name: of_payment
+select * from attempts where payment_id = %(payment_id)s order by id
+
+-- name: due
+-- Open attempts whose next enquiry is due, each claimed for a while so that two recovery
+-- processes do not ask about the same one. The claim is no state of the attempt: it moves no
+-- version, and a rebuilt row may differ in it alone.
+update attempts set claimed_until = %(claim_until)s
+where id in (
+    select id from attempts
+    where status in ('sent', 'pending', 'unknown') and next_enquiry_at <= %(now)s
+        and (claimed_until is null or claimed_until <= %(now)s)
+    order by next_enquiry_at
+    limit %(most)s
+    for update skip locked)
+returning *

@@ -1,0 +1,42 @@
+"""Attempts in PostgreSQL. Writes go through the writer, by `ATTEMPTS`."""
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from online.attempts.domain import Attempt, apply
+from online.ledger.aggregate import Aggregate
+from online.ledger.change import Snapshot
+from online.platform.sql import Connection, load_queries
+
+QUERIES: Final = load_queries("online.attempts")
+
+ATTEMPTS: Final = Aggregate(
+    Snapshot(
+        "attempts",
+        "id uuid, payment_id uuid, refund_id uuid, settlement_id uuid, merchant_id uuid,"
+        "operation text, status text, amount_minor int8, currency text, route text, rail text,"
+        "rail_reference text, original_id uuid, code text, enquiries int2,"
+        "next_enquiry_at timestamptz, sent_at timestamptz, version int8, livemode bool",
+        lock=QUERIES["lock"],
+        update=QUERIES["update"],
+    ),
+    apply,
+)
+
+
+async def get(connection: Connection, attempt_id: UUID) -> Attempt | None:
+    return await QUERIES.one_or_none(connection, "get", Attempt, id=attempt_id)
+
+
+async def of_payment(connection: Connection, payment_id: UUID) -> list[Attempt]:
+    return await QUERIES.all(connection, "of_payment", Attempt, payment_id=payment_id)
+
+
+async def due(
+    connection: Connection, now: datetime, claim_until: datetime, most: int
+) -> list[Attempt]:
+    """Claims open attempts that are due for an enquiry."""
+    return await QUERIES.all(
+        connection, "due", Attempt, now=now, claim_until=claim_until, most=most
+    )

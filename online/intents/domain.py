@@ -1,0 +1,167 @@
+"""An intent's states. Moves are named by the event that records them."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from online.kernel import events as ev
+from online.kernel import ids
+from online.kernel.errors import Conflict, IllegalMove, InvalidRequest
+from online.kernel.events import Event, Occurred
+
+
+class Status(StrEnum):
+    REQUIRES_PAYMENT_METHOD = "requires_payment_method"
+    REQUIRES_CONFIRMATION = "requires_confirmation"
+    REQUIRES_ACTION = "requires_action"
+    PROCESSING = "processing"
+    REQUIRES_CAPTURE = "requires_capture"
+    SUCCEEDED = "succeeded"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+
+
+S = Status
+_WAITING: Final = (S.REQUIRES_PAYMENT_METHOD, S.REQUIRES_CONFIRMATION)
+_UNDER_WAY: Final = (S.PROCESSING, S.REQUIRES_ACTION)
+
+TRANSITIONS: Final[Mapping[tuple[Status | None, type[Event]], Status]] = {
+    (None, ev.IntentCreated): S.REQUIRES_PAYMENT_METHOD,
+    (S.REQUIRES_PAYMENT_METHOD, ev.IntentPaymentMethodAttached): S.REQUIRES_CONFIRMATION,
+    (S.REQUIRES_CONFIRMATION, ev.IntentPaymentMethodAttached): S.REQUIRES_CONFIRMATION,
+    (S.REQUIRES_CONFIRMATION, ev.IntentProcessing): S.PROCESSING,
+    (S.REQUIRES_CONFIRMATION, ev.IntentPaymentFailed): S.REQUIRES_PAYMENT_METHOD,
+    **{(s, ev.IntentRequiresAction): S.REQUIRES_ACTION for s in _UNDER_WAY},
+    **{(s, ev.IntentRequiresCapture): S.REQUIRES_CAPTURE for s in _UNDER_WAY},
+    **{(s, ev.IntentSucceeded): S.SUCCEEDED for s in (*_UNDER_WAY, S.REQUIRES_CAPTURE)},
+    **{(s, ev.IntentPaymentFailed): S.REQUIRES_PAYMENT_METHOD for s in _UNDER_WAY},
+    **{
+        (s, ev.IntentCanceled): S.CANCELED
+        for s in (*_WAITING, S.REQUIRES_ACTION, S.REQUIRES_CAPTURE)
+    },
+    **{(s, ev.IntentExpired): S.EXPIRED for s in (*_WAITING, S.REQUIRES_ACTION)},
+}
+TERMINAL: Final = frozenset({S.SUCCEEDED, S.CANCELED, S.EXPIRED})
+
+
+class Intent(msgspec.Struct, frozen=True, kw_only=True):
+    """Row of `intents`; amount in minor units."""
+
+    id: UUID
+    merchant_id: UUID
+    customer_id: UUID | None
+    status: Status
+    amount_minor: int
+    currency: str
+    payment_methods: list[str]
+    capture_method: str
+    priority: str
+    description: str | None
+    payment_id: UUID | None
+    next_action: dict[str, Any] | None
+    last_payment_error: dict[str, Any] | None
+    version: int
+    livemode: bool
+    created_at: datetime
+    expires_at: datetime
+
+
+def apply(state: Intent | None, occurred: Occurred) -> Intent:
+    """The one fold from events to the row."""
+    event = occurred.event
+    try:
+        status = TRANSITIONS[state.status if state else None, type(event)]
+    except KeyError:
+        now = state.status if state else "nothing"
+        raise IllegalMove(f"an intent that is {now} cannot take {event.TYPE}") from None
+    if isinstance(event, ev.IntentCreated):
+        return _created(event, occurred)
+    assert state is not None  # by the table
+    changes: dict[str, Any] = {"next_action": None}
+    if isinstance(event, ev.IntentProcessing):
+        changes["payment_id"] = ids.decode("pay", event.payment_id)
+        changes["last_payment_error"] = None
+    elif isinstance(event, ev.IntentRequiresAction):
+        changes["next_action"] = event.next_action
+    elif isinstance(event, ev.IntentPaymentFailed):
+        changes["payment_id"] = ids.decode("pay", event.payment_id)
+        changes["last_payment_error"] = event.error
+    return msgspec.structs.replace(state, status=status, version=occurred.version, **changes)
+
+
+def _created(event: ev.IntentCreated, occurred: Occurred) -> Intent:
+    return Intent(
+        id=occurred.aggregate_id,
+        merchant_id=occurred.merchant_id,
+        customer_id=ids.decode("cus", event.customer_id) if event.customer_id else None,
+        status=Status.REQUIRES_PAYMENT_METHOD,
+        amount_minor=event.amount,
+        currency=event.currency,
+        payment_methods=event.payment_methods,
+        capture_method=event.capture_method,
+        priority=event.priority,
+        description=event.description,
+        payment_id=None,
+        next_action=None,
+        last_payment_error=None,
+        version=occurred.version,
+        livemode=occurred.livemode,
+        created_at=occurred.at,
+        expires_at=event.expires_at,
+    )
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """What an intent needs to know of its payment."""
+
+    payment_id: str
+    status: str
+    method: str
+    next_action: dict[str, Any] | None
+    last_error: dict[str, Any] | None
+
+
+def follow(intent: Intent, payment: Progress) -> list[Event]:
+    """The events by which an intent goes along with its payment; none when nothing changes."""
+    reached = payment.payment_id
+    error = payment.last_error or {}
+    match payment.status:
+        case "processing" if intent.status in _WAITING:
+            return [
+                ev.IntentPaymentMethodAttached(method=payment.method),
+                ev.IntentProcessing(payment_id=reached),
+            ]
+        case "blocked":
+            return [
+                ev.IntentPaymentMethodAttached(method=payment.method),
+                ev.IntentPaymentFailed(payment_id=reached, error=error),
+            ]
+        case "requires_action":
+            action = payment.next_action or {}
+            return [ev.IntentRequiresAction(payment_id=reached, next_action=action)]
+        case "authorized" if intent.status is not Status.REQUIRES_CAPTURE:
+            return [ev.IntentRequiresCapture(payment_id=reached)]
+        case "captured" if intent.status is not Status.SUCCEEDED:
+            return [ev.IntentSucceeded(payment_id=reached)]
+        case "failed":
+            return [ev.IntentPaymentFailed(payment_id=reached, error=error)]
+        case "canceled" | "expired":
+            return [ev.IntentCanceled(reason=payment.status)]
+        case _:
+            return []
+
+
+def check_confirm(intent: Intent, method: str, now: datetime) -> None:
+    """Refuses to confirm what is done, under way, too old, or to be paid otherwise."""
+    if intent.status not in _WAITING:
+        raise IllegalMove(f"an intent that is {intent.status} cannot be confirmed")
+    if now >= intent.expires_at:
+        raise Conflict("this intent has expired")
+    if method not in intent.payment_methods:
+        raise InvalidRequest(
+            f"this intent takes {', '.join(intent.payment_methods)}", "payment_method.type"
+        )

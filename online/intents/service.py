@@ -1,0 +1,213 @@
+"""Intents: the public face of the slice."""
+
+import hmac
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from online.intents import domain, store
+from online.intents.domain import Intent, Progress, Status
+from online.intents.store import INTENTS
+from online.kernel import events as ev
+from online.kernel import ids
+from online.kernel.clock import Clock
+from online.kernel.errors import Forbidden, NotFound, VersionConflict
+from online.kernel.events import Metadata
+from online.ledger.aggregate import Origin
+from online.ledger.change import Change
+from online.ledger.writer import Writer
+from online.payments.domain import Payment
+from online.payments.orders import Call, Followed, Instrument, Order
+from online.payments.service import Payments
+from online.platform.db import Database
+from online.platform.idempotency import Answer, IdempotencyKey
+from online.platform.sql import Connection
+
+_EXPIRY_BATCH: Final = 500
+
+
+class NewIntent(msgspec.Struct, frozen=True, kw_only=True):
+    """What to be paid. Amount in minor units."""
+
+    merchant_id: UUID
+    livemode: bool
+    amount_minor: int
+    currency: str
+    payment_methods: list[str]
+    capture_method: str
+    priority: str
+    valid_for: timedelta
+    customer_id: UUID | None = None
+    description: str | None = None
+
+
+class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
+    """How an intent is to be paid."""
+
+    instrument: Instrument
+    device_id: str | None = None
+
+
+class IntentFollower:
+    """Moves an intent along with its payment; handed to `Payments` as its follower."""
+
+    async def follow(
+        self, connection: Connection, payment: Payment, metadata: Metadata
+    ) -> Followed:
+        if payment.intent_id is None:
+            return Followed(None, (), ())
+        intent = await store.get(connection, payment.intent_id, payment.merchant_id)
+        if intent is None:
+            raise NotFound("no such intent", "id")
+        progress = Progress(
+            payment_id=ids.encode("pay", payment.id),
+            status=payment.status,
+            method=payment.method,
+            next_action=payment.next_action,
+            last_error=payment.last_error,
+        )
+        events = domain.follow(intent, progress)
+        if not events:
+            return Followed(intent, (), ())
+        moved = INTENTS.move(intent, events, payment.updated_at, metadata)
+        return Followed(moved.state, (moved.row,), moved.events)
+
+
+class Intents:
+    """Use cases on intents."""
+
+    def __init__(
+        self,
+        database: Database,
+        writer: Writer,
+        clock: Clock,
+        payments: Payments,
+        secret_key: bytes,
+    ) -> None:
+        self._database = database
+        self._writer = writer
+        self._clock = clock
+        self._payments = payments
+        self._secret_key = secret_key
+
+    def client_secret(self, intent_id: UUID) -> str:
+        """Derived, never stored: good for this intent alone."""
+        digest = hmac.digest(self._secret_key, intent_id.bytes, "sha256").hex()[:40]
+        return f"{ids.encode('pi', intent_id)}_secret_{digest}"
+
+    def check_secret(self, intent_id: UUID, secret: str | None) -> None:
+        """For callers with a publishable key."""
+        known = self.client_secret(intent_id)
+        if secret is None or not hmac.compare_digest(known.encode(), secret.encode()):
+            raise Forbidden("the client_secret does not belong to this intent", "client_secret")
+
+    async def get(self, intent_id: UUID, merchant_id: UUID) -> Intent:
+        async with self._database.connection() as connection:
+            intent = await store.get(connection, intent_id, merchant_id)
+        if intent is None:
+            raise NotFound("no such intent", "id")
+        return intent
+
+    async def create(
+        self,
+        new: NewIntent,
+        key: IdempotencyKey | None,
+        render: Callable[[Intent], Answer],
+        metadata: Metadata,
+    ) -> Intent:
+        """Stores an intent; with a key, its answer in the same commit."""
+        now = self._clock.now()
+        created = ev.IntentCreated(
+            merchant_id=ids.encode("mrc", new.merchant_id),
+            amount=new.amount_minor,
+            currency=new.currency,
+            payment_methods=new.payment_methods,
+            capture_method=new.capture_method,
+            priority=new.priority,
+            expires_at=now + new.valid_for,
+            customer_id=ids.encode("cus", new.customer_id) if new.customer_id else None,
+            description=new.description,
+        )
+        origin = Origin(id=ids.new(now), merchant_id=new.merchant_id, livemode=new.livemode)
+        moved = INTENTS.create(origin, [created], now, metadata)
+        await self._writer.submit(
+            Change(
+                snapshots=(moved.row,),
+                events=moved.events,
+                reserve=_answered(key, moved.state, render(moved.state)),
+            )
+        )
+        return moved.state
+
+    async def confirm(
+        self,
+        intent_id: UUID,
+        merchant_id: UUID,
+        confirmation: Confirmation,
+        call: Call,
+        metadata: Metadata,
+    ) -> Intent:
+        """Pays an intent by a new payment under it."""
+        intent = await self.get(intent_id, merchant_id)
+        domain.check_confirm(intent, confirmation.instrument.method, self._clock.now())
+        order = Order(
+            merchant_id=intent.merchant_id,
+            amount_minor=intent.amount_minor,
+            currency=intent.currency,
+            instrument=confirmation.instrument,
+            capture_method=intent.capture_method,
+            priority=intent.priority,
+            customer_id=intent.customer_id,
+            device_id=confirmation.device_id,
+            intent_id=intent.id,
+        )
+        await self._payments.pay(order, call, metadata)
+        return await self.get(intent_id, merchant_id)
+
+    async def cancel(
+        self, intent_id: UUID, merchant_id: UUID, call: Call, metadata: Metadata
+    ) -> Intent:
+        """Cancels an intent, with what is authorized or waiting under it."""
+        while True:
+            intent = await self.get(intent_id, merchant_id)
+            if intent.payment_id and intent.status in {
+                Status.REQUIRES_ACTION,
+                Status.REQUIRES_CAPTURE,
+            }:
+                await self._payments.cancel(intent.payment_id, merchant_id, call, metadata)
+                return await self.get(intent_id, merchant_id)
+            try:
+                return await self._cancel_alone(intent, call, metadata)
+            except VersionConflict:
+                continue
+
+    async def _cancel_alone(self, intent: Intent, call: Call, metadata: Metadata) -> Intent:
+        event = ev.IntentCanceled(reason="requested")
+        moved = INTENTS.move(intent, [event], self._clock.now(), metadata)
+        answer = call.render(None, moved.state)
+        key = _answered(call.key, moved.state, answer)
+        await self._writer.submit(Change(snapshots=(moved.row,), events=moved.events, reserve=key))
+        return moved.state
+
+    async def expire_due(self) -> int:
+        """Ends intents whose time has passed; answers how many. For the worker."""
+        now = self._clock.now()
+        async with self._database.connection() as connection:
+            due = await store.expired(connection, now, _EXPIRY_BATCH)
+        metadata = Metadata(actor="worker:expiry")
+        moves = [INTENTS.move(intent, [ev.IntentExpired()], now, metadata) for intent in due]
+        refusals = await self._writer.submit_all(
+            [Change(snapshots=(m.row,), events=m.events) for m in moves]
+        )
+        return sum(refusal is None for refusal in refusals)
+
+
+def _answered(key: IdempotencyKey | None, intent: Intent, answer: Answer) -> IdempotencyKey | None:
+    if key is None:
+        return None
+    return msgspec.structs.replace(
+        key, resource_id=intent.id, status=answer.status, body=answer.body
+    )

@@ -1,0 +1,89 @@
+"""What each business event posts: one small function each, returning the legs.
+
+Dr is negative, Cr positive. Legs of zero are left out (`legs`).
+"""
+
+from uuid import UUID
+
+import msgspec
+
+from online.ledger import accounts as chart
+from online.ledger.accounts import Account
+from online.ledger.journal import Posting, credit, debit
+
+Legs = tuple[Posting, ...]
+
+
+class Tax(msgspec.Struct, frozen=True):
+    """GST on a fee, by place of supply: either IGST or CGST + SGST. Minor units."""
+
+    igst_minor: int = 0
+    cgst_minor: int = 0
+    sgst_minor: int = 0
+
+    @property
+    def total_minor(self) -> int:
+        return self.igst_minor + self.cgst_minor + self.sgst_minor
+
+
+def legs(*postings: Posting) -> Legs:
+    return tuple(posting for posting in postings if posting.amount_minor)
+
+
+def capture(rail: str, pending: Account, amount: int, fee: int, tax: Tax) -> Legs:
+    """Gross and fee are legs of their own, so that a statement can show both."""
+    return legs(
+        debit(chart.rail_receivable(rail), amount),
+        credit(pending, amount),
+        debit(pending, fee + tax.total_minor),
+        credit(chart.FEES_MDR, fee),
+        credit(chart.TAX_IGST, tax.igst_minor),
+        credit(chart.TAX_CGST, tax.cgst_minor),
+        credit(chart.TAX_SGST, tax.sgst_minor),
+    )
+
+
+def authorization(rail: str, pending: Account, amount: int) -> Legs:
+    return legs(
+        debit(chart.rail_receivable(rail), amount, "pending"), credit(pending, amount, "pending")
+    )
+
+
+def release_authorization(rail: str, pending: Account, amount: int) -> Legs:
+    """Void, expiry, or the part of an authorization that a capture uses up."""
+    return legs(
+        credit(chart.rail_receivable(rail), amount, "pending"), debit(pending, amount, "pending")
+    )
+
+
+def refund_requested(rail: str, pending: Account, amount: int) -> Legs:
+    return legs(debit(pending, amount), credit(chart.refunds_payable(rail), amount))
+
+
+def refund_confirmed(rail: str, amount: int) -> Legs:
+    """The rail nets the refund against what it owes us."""
+    return legs(
+        debit(chart.refunds_payable(rail), amount), credit(chart.rail_receivable(rail), amount)
+    )
+
+
+def refund_failed(rail: str, pending: Account, amount: int) -> Legs:
+    return legs(debit(chart.refunds_payable(rail), amount), credit(pending, amount))
+
+
+def settlement(merchant_id: UUID, pending: Account, net: int) -> Legs:
+    return legs(debit(pending, net), credit(chart.merchant_payable(merchant_id), net))
+
+
+def payout_sent(merchant_id: UUID, rail: str, amount: int) -> Legs:
+    return legs(
+        debit(chart.merchant_payable(merchant_id), amount),
+        credit(chart.payouts_in_transit(rail), amount),
+    )
+
+
+def payout_returned(merchant_id: UUID, rail: str, amount: int) -> Legs:
+    return legs(
+        debit(chart.payouts_in_transit(rail), amount),
+        credit(chart.merchant_payable(merchant_id), amount),
+    )

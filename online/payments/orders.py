@@ -1,0 +1,73 @@
+"""What a payment is asked to be, and the protocols through which this slice asks others."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Protocol
+from uuid import UUID
+
+import msgspec
+
+from online.kernel.events import Metadata
+from online.ledger.change import NewEvent, SnapshotRow
+from online.payments.domain import Payment
+from online.platform.idempotency import Answer, IdempotencyKey
+from online.platform.sql import Connection
+from online.rails.domain import CardReference, Upi
+
+
+class Instrument(msgspec.Struct, frozen=True, kw_only=True):
+    """What pays: a keyed hash to recognise it by, a mask to show, and what the rail needs."""
+
+    method: str  # upi | card
+    key: str
+    mask: str
+    upi: Upi | None = None
+    card: CardReference | None = None
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """A payment to make. Amount in minor units."""
+
+    merchant_id: UUID
+    amount_minor: int
+    currency: str
+    instrument: Instrument
+    capture_method: str
+    priority: str
+    customer_id: UUID | None = None
+    device_id: str | None = None
+    ip_hash: str | None = None
+    intent_id: UUID | None = None
+
+    @property
+    def payer(self) -> str:
+        """Whom limits are counted for: the customer, or else what pays."""
+        return f"customer:{self.customer_id}" if self.customer_id else self.instrument.key
+
+
+class Followed(msgspec.Struct, frozen=True):
+    """What else changes with a payment: an intent's row and events. `state` is for rendering."""
+
+    state: object
+    rows: tuple[SnapshotRow, ...]
+    events: tuple[NewEvent, ...]
+
+
+class Follower(Protocol):
+    """Moves along whatever a payment belongs to (`intents` fulfils it, wired in `app.py`)."""
+
+    async def follow(
+        self, connection: Connection, payment: Payment, metadata: Metadata
+    ) -> Followed: ...
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """The HTTP call behind a use case: its idempotency key, and how its answer is written."""
+
+    key: IdempotencyKey
+    # From the payment and what follows it; None where no payment was touched.
+    render: Callable[[Payment | None, object | None], Answer]
+
+
+# How long a first call may take before its key no longer counts as in flight.
+BUSY: timedelta = timedelta(seconds=45)

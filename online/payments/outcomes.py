@@ -1,0 +1,159 @@
+"""What a rail's outcome means for a payment: events and postings, as one pure function.
+
+One row a (operation, kind of outcome). An unknown outcome of a capture or a void changes nothing
+on the payment: what was asked for stays reserved until it is known.
+"""
+
+from datetime import datetime
+
+import msgspec
+
+from online.attempts.domain import Attempt
+from online.kernel import events as ev
+from online.kernel import ids
+from online.kernel.clock import business_date
+from online.kernel.events import Event
+from online.ledger import recipes
+from online.ledger.accounts import Account
+from online.ledger.journal import Journal
+from online.payments.domain import Payment
+from online.payments.fees import Fee
+from online.rails.domain import Outcome, OutcomeKind
+
+
+class Effect(msgspec.Struct, frozen=True):
+    """`failed`: the payment came to nothing, what it took from limits goes back."""
+
+    events: tuple[Event, ...] = ()
+    journals: tuple[Journal, ...] = ()
+    failed: bool = False
+
+
+class Books(msgspec.Struct, frozen=True, kw_only=True):
+    """What postings need to know about the merchant and the moment."""
+
+    pending: Account
+    fee: Fee
+    at: datetime
+
+
+def effect(payment: Payment, attempt: Attempt, outcome: Outcome, books: Books) -> Effect:
+    """What `outcome` of `attempt` does to `payment`."""
+    match attempt.operation, outcome.kind:
+        case "authorize", OutcomeKind.APPROVED if payment.capture_method == "manual":
+            return _authorized(payment, attempt, outcome, books)
+        case "authorize", OutcomeKind.APPROVED:
+            return _captured(payment, attempt, outcome, books)
+        case "authorize", OutcomeKind.PENDING:
+            action = msgspec.to_builtins(outcome.next_action) if outcome.next_action else {}
+            waiting = ev.PaymentRequiresAction(
+                attempt_id=attempt.reference,
+                next_action=action or payment.next_action or {"type": "wait"},
+            )
+            return Effect((waiting,))
+        case "authorize", OutcomeKind.UNKNOWN:
+            unknown = ev.PaymentUnknown(
+                attempt_id=attempt.reference, code=outcome.code, message=outcome.message
+            )
+            return Effect((unknown,))
+        case "authorize", OutcomeKind.DECLINED | OutcomeKind.FAILED:
+            return Effect((_failed(attempt, outcome),), failed=True)
+        case "capture", OutcomeKind.APPROVED:
+            return _captured(payment, attempt, outcome, books)
+        case "capture", OutcomeKind.DECLINED | OutcomeKind.FAILED:
+            uncaptured = ev.PaymentCaptureFailed(
+                attempt_id=attempt.reference, amount=attempt.amount_minor, code=outcome.code
+            )
+            return Effect((uncaptured,))
+        case "void", OutcomeKind.APPROVED:
+            return _voided(payment, attempt, books)
+        case "void", OutcomeKind.DECLINED | OutcomeKind.FAILED:
+            held = ev.PaymentVoidFailed(attempt_id=attempt.reference, code=outcome.code)
+            return Effect((held,))
+        case _:
+            return Effect()
+
+
+def _authorized(payment: Payment, attempt: Attempt, outcome: Outcome, books: Books) -> Effect:
+    event = ev.PaymentAuthorized(
+        attempt_id=attempt.reference,
+        rail=attempt.rail,
+        rail_reference=outcome.rail_reference,
+        amount=attempt.amount_minor,
+    )
+    legs = recipes.authorization(attempt.rail, books.pending, attempt.amount_minor)
+    posted = _Posted("authorization", legs, outcome.rail_reference)
+    return Effect((event,), (_journal(payment, attempt, books, posted),))
+
+
+def _captured(payment: Payment, attempt: Attempt, outcome: Outcome, books: Books) -> Effect:
+    amount, fee = attempt.amount_minor, books.fee
+    event = ev.PaymentCaptured(
+        attempt_id=attempt.reference,
+        rail=attempt.rail,
+        rail_reference=outcome.rail_reference,
+        amount=amount,
+        currency=payment.currency,
+        fee=fee.fee_minor,
+        tax=fee.tax.total_minor,
+        captured_total=payment.captured_minor + amount,
+    )
+    legs = recipes.capture(attempt.rail, books.pending, amount, fee.fee_minor, fee.tax)
+    if payment.authorized_minor:
+        legs = (*recipes.release_authorization(attempt.rail, books.pending, amount), *legs)
+    posted = _Posted("capture", legs, outcome.rail_reference)
+    return Effect((event,), (_journal(payment, attempt, books, posted),))
+
+
+def _voided(payment: Payment, attempt: Attempt, books: Books) -> Effect:
+    event = ev.PaymentCanceled(attempt_id=attempt.reference)
+    held = payment.authorized_minor - payment.captured_minor
+    if held == 0:
+        return Effect((event,), failed=True)
+    legs = recipes.release_authorization(attempt.rail, books.pending, held)
+    journal = _journal(payment, attempt, books, _Posted("void", legs))
+    return Effect((event,), (journal,), failed=True)
+
+
+def _failed(attempt: Attempt, outcome: Outcome) -> ev.PaymentFailed:
+    if outcome.kind is OutcomeKind.FAILED:
+        code = "rail_failed"
+    elif outcome.decline_code == "insufficient_funds":
+        code = "insufficient_funds"
+    else:
+        code = "payment_declined"
+    return ev.PaymentFailed(
+        code=code,
+        attempt_id=attempt.reference,
+        decline_code=outcome.decline_code,
+        message=outcome.message,
+    )
+
+
+class _Posted(msgspec.Struct, frozen=True):
+    """What is posted, and the rail's own reference where it gave one."""
+
+    kind: str
+    legs: recipes.Legs
+    rail_reference: str | None = None
+
+
+def _journal(payment: Payment, attempt: Attempt, books: Books, posted: _Posted) -> Journal:
+    return Journal(
+        cause=attempt.id,
+        kind=posted.kind,
+        currency=payment.currency,
+        postings=posted.legs,
+        business_date=business_date(books.at),
+        effective_at=books.at,
+        livemode=payment.livemode,
+        reference=attempt.reference,
+        merchant_id=payment.merchant_id,
+        metadata={
+            "payment_id": ids.encode("pay", payment.id),
+            "attempt_id": attempt.reference,
+            "rail": attempt.rail,
+            "rail_reference": posted.rail_reference,
+            "method": payment.method,
+        },
+    )

@@ -1,0 +1,197 @@
+"""`/api/v1/payments`."""
+
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from litestar import Request, Response, Router, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+from msgspec import Meta
+
+from online.kernel import ids
+from online.kernel.clock import Clock
+from online.kernel.events import Metadata
+from online.payments import views
+from online.payments.domain import Payment
+from online.payments.methods import Instruments, PaymentMethod
+from online.payments.orders import BUSY, Call, Order
+from online.payments.service import Payments
+from online.payments.views import PaymentView
+from online.platform.calls import key_of, respond
+from online.platform.http import request_id_of
+from online.platform.idempotency import Answer, Present, once
+from online.platform.wire import AmountMinor, WireStruct
+from online.security.domain import Principal, allow
+
+Currency = Literal["INR"]
+Device = Annotated[str, Meta(min_length=1, max_length=100)]
+Description = Annotated[str, Meta(max_length=200)]
+
+
+class CreatePayment(WireStruct, frozen=True, kw_only=True):
+    amount: AmountMinor
+    payment_method: PaymentMethod
+    currency: Currency = "INR"
+    capture_method: Literal["automatic", "manual"] = "automatic"
+    priority: Literal["cost", "speed", "reliability", "balanced"] = "balanced"
+    customer_id: Annotated[str, Meta(pattern=r"^cus_")] | None = None
+    device_id: Device | None = None
+
+
+class CapturePayment(WireStruct, frozen=True, kw_only=True):
+    """Without an amount, all that is left of the authorization."""
+
+    amount: AmountMinor | None = None
+
+
+class CancelPayment(WireStruct, frozen=True, kw_only=True):
+    """No fields."""
+
+
+def _answer(done: int, payment: Payment | None, _: object | None) -> Answer:
+    assert payment is not None  # these calls always touch one
+    return views.answer(payment, done)
+
+
+def metadata_of(request: Request[Any, Any, Any], principal: Principal) -> Metadata:
+    """Who asked, for the events of this call."""
+    return Metadata(actor=principal.actor, request_id=request_id_of(request))
+
+
+class _Presenter:
+    """What a repeated key learns about a payment whose first call has no stored answer."""
+
+    def __init__(self, payments: Payments, merchant_id: UUID, now: datetime, done: int) -> None:
+        self._payments = payments
+        self._merchant_id = merchant_id
+        self._now = now
+        self._done = done
+
+    async def __call__(self, payment_id: UUID) -> Present:
+        payment = await self._payments.get(payment_id, self._merchant_id)
+        return Present(views.answer(payment, self._done), is_busy(payment, self._now))
+
+
+def is_busy(payment: Payment, now: datetime) -> bool:
+    """Whether the call that moved it last may still be at the rail."""
+    moving = payment.status in {"created", "processing"} or payment.capture_open_minor > 0
+    return moving and now - payment.updated_at < BUSY
+
+
+@post(
+    "/payments",
+    status_code=201,
+    summary="Take a payment in one call",
+    description="Assesses risk, chooses a route and asks the rail. 202: the outcome is not known "
+    "yet; read the payment, do not pay again.",
+    tags=["payments"],
+    opt=allow("payments:write", signed=True),
+)
+async def create_payment(
+    request: Request[Any, Any, Any],
+    data: JSONBody[CreatePayment],
+    principal: NamedDependency[Principal],
+    payments: NamedDependency[Payments],
+    instruments: NamedDependency[Instruments],
+    clock: NamedDependency[Clock],
+) -> Response[PaymentView]:
+    key = await key_of(request, (principal.merchant, principal.livemode), clock.now())
+    customer_id = ids.decode("cus", data.customer_id) if data.customer_id else None
+    payer = data.customer_id or data.device_id or key.key
+    order = Order(
+        merchant_id=principal.merchant,
+        amount_minor=data.amount,
+        currency=data.currency,
+        instrument=await instruments.of(data.payment_method, principal.merchant, payer),
+        capture_method=data.capture_method,
+        priority=data.priority,
+        customer_id=customer_id,
+        device_id=data.device_id,
+    )
+
+    async def act() -> Answer:
+        call = Call(key=key, render=partial(_answer, 201))
+        payment = await payments.pay(order, call, metadata_of(request, principal))
+        return views.answer(payment, 201)
+
+    present = _Presenter(payments, principal.merchant, clock.now(), 201)
+    return respond(await once(act, present, key.request_hash))
+
+
+@get(
+    "/payments/{payment_id:str}",
+    summary="A payment",
+    tags=["payments"],
+    opt=allow("payments:read"),
+)
+async def read_payment(
+    payment_id: FromPath[str],
+    principal: NamedDependency[Principal],
+    payments: NamedDependency[Payments],
+) -> PaymentView:
+    return PaymentView.of(await payments.get(ids.decode("pay", payment_id), principal.merchant))
+
+
+@post(
+    "/payments/{payment_id:str}/capture",
+    status_code=200,
+    summary="Capture an authorized payment, whole or in part",
+    tags=["payments"],
+    opt=allow("payments:write", signed=True),
+)
+async def capture_payment(
+    request: Request[Any, Any, Any],
+    payment_id: FromPath[str],
+    data: JSONBody[CapturePayment],
+    principal: NamedDependency[Principal],
+    payments: NamedDependency[Payments],
+    clock: NamedDependency[Clock],
+) -> Response[PaymentView]:
+    key = await key_of(request, (principal.merchant, principal.livemode), clock.now())
+    id_ = ids.decode("pay", payment_id)
+
+    async def act() -> Answer:
+        call = Call(key=key, render=partial(_answer, 200))
+        payment = await payments.capture(
+            id_, principal.merchant, data.amount, call, metadata_of(request, principal)
+        )
+        return views.answer(payment, 200)
+
+    present = _Presenter(payments, principal.merchant, clock.now(), 200)
+    return respond(await once(act, present, key.request_hash))
+
+
+@post(
+    "/payments/{payment_id:str}/cancel",
+    status_code=200,
+    summary="Cancel a payment that is authorized or waits for the payer",
+    tags=["payments"],
+    opt=allow("payments:write", signed=True),
+)
+async def cancel_payment(
+    request: Request[Any, Any, Any],
+    payment_id: FromPath[str],
+    data: JSONBody[CancelPayment],  # noqa: ARG001 - read so that unknown fields are refused
+    principal: NamedDependency[Principal],
+    payments: NamedDependency[Payments],
+    clock: NamedDependency[Clock],
+) -> Response[PaymentView]:
+    key = await key_of(request, (principal.merchant, principal.livemode), clock.now())
+    id_ = ids.decode("pay", payment_id)
+
+    async def act() -> Answer:
+        call = Call(key=key, render=partial(_answer, 200))
+        metadata = metadata_of(request, principal)
+        payment = await payments.cancel(id_, principal.merchant, call, metadata)
+        return views.answer(payment, 200)
+
+    present = _Presenter(payments, principal.merchant, clock.now(), 200)
+    return respond(await once(act, present, key.request_hash))
+
+
+router = Router(
+    "/api/v1",
+    route_handlers=[create_payment, read_payment, capture_payment, cancel_payment],
+)

@@ -1,0 +1,318 @@
+"""HTTP in one place: statuses, problem+json, request ids, strict bodies.
+
+Belongs here: what every route shares. Does not: a route, or a rule of a slice. Services raise
+what `kernel/errors.py` names; handlers never catch; the status is decided by `PROBLEMS` alone.
+"""
+
+import re
+import uuid
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+import structlog
+from litestar import Litestar, Request, Response
+from litestar.config.app import AppConfig
+from litestar.connection.base import AuthT, StateT, UserT
+from litestar.enums import ScopeType
+from litestar.exceptions import HTTPException, NotFoundException
+from litestar.plugins import InitPlugin
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from msgspec import UNSET, Struct, UnsetType
+
+from online.kernel.errors import KhataError
+from online.kernel.ids import InvalidId
+from online.platform import wire
+from online.platform.wire import FieldError
+
+MAX_BODY_BYTES: Final = 64 * 1024
+PROBLEM_JSON: Final = "application/problem+json"
+ACCEPTS_FORM: Final = "accepts_form"  # opt of a handler that also reads a form body
+
+log = structlog.get_logger("khata.http")
+
+# code → status and title. A code that is not here takes the row of its nearest base class.
+PROBLEMS: Final[Mapping[str, tuple[int, str]]] = {
+    "error": (500, "Unexpected error"),
+    "internal_error": (500, "Unexpected error"),
+    "refused": (422, "The request was refused"),
+    "malformed_body": (400, "The body cannot be read"),
+    "bad_request": (400, "The request cannot be read"),
+    "invalid_request": (422, "A field has a value it cannot have"),
+    "unauthenticated": (401, "Valid credentials are required"),
+    "signature_invalid": (401, "The request signature does not hold"),
+    "insufficient_funds": (402, "There is not enough money"),
+    "fraud_blocked": (402, "The payment was blocked by risk rules"),
+    "forbidden": (403, "These credentials do not allow this"),
+    "not_found": (404, "There is no such thing"),
+    "method_not_allowed": (405, "This path does not take this method"),
+    "conflict": (409, "The object is in another state"),
+    "illegal_state": (409, "The object is in a state that does not allow this"),
+    "version_conflict": (409, "The object was changed by somebody else"),
+    "idempotency_in_flight": (409, "The first call with this key is still running"),
+    "settlement_mismatch": (409, "The batch differs from the ledger"),
+    "body_too_large": (413, "The body is too large"),
+    "uri_too_long": (414, "The address is too long"),
+    "unsupported_media_type": (415, "The body has a type this path does not read"),
+    "limit_exceeded": (422, "A spending limit would be passed"),
+    "over_capture": (422, "More would be captured than was authorized"),
+    "over_refund": (422, "More would be refunded than was captured"),
+    "idempotency_key_missing": (400, "An Idempotency-Key is required"),
+    "idempotency_key_reused": (422, "The key was used with another request"),
+    "rate_limited": (429, "Too many requests"),
+    "unavailable": (503, "The service cannot answer now"),
+    "route_unavailable": (503, "No route can take this payment now"),
+    "payment_timeout": (504, "The rail has not answered; the outcome is being enquired"),
+}
+_CODE_OF_STATUS: Final[Mapping[int, str]] = {
+    400: "bad_request",
+    401: "unauthenticated",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+    414: "uri_too_long",
+    415: "unsupported_media_type",
+    422: "invalid_request",
+    429: "rate_limited",
+    503: "unavailable",
+}
+
+
+class Problem(Struct, frozen=True, kw_only=True):
+    """RFC 9457. Members that do not apply are left out."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    request_id: str
+    retryable: bool
+    decline_code: str | UnsetType = UNSET
+    param: str | UnsetType = UNSET
+    errors: list[FieldError] | UnsetType = UNSET
+
+
+def request_id_of(request: Request[Any, Any, Any]) -> str:
+    """The id that the response, the log lines and the events of this request carry."""
+    return str(request.scope.get("state", {}).get("request_id", ""))
+
+
+def problem_response(
+    request: Request[Any, Any, Any],
+    code: str,
+    detail: str,
+    *,
+    like: str | None = None,
+    retryable: bool = False,
+    instance: str | None = None,
+    param: str | None = None,
+    decline_code: str | None = None,
+    errors: list[FieldError] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response[bytes]:
+    """`like` names the row of `PROBLEMS` for a code that refines one of them."""
+    status, title = PROBLEMS[like or code]
+    problem = Problem(
+        type=f"urn:khata:problem:{code}",
+        title=title,
+        status=status,
+        detail=detail,
+        instance=instance or request.scope["path"],
+        code=code,
+        request_id=request_id_of(request),
+        retryable=retryable,
+        decline_code=decline_code or UNSET,
+        param=param or UNSET,
+        errors=errors or UNSET,
+    )
+    all_headers = dict(headers or {})
+    if status == 401:
+        all_headers.setdefault("WWW-Authenticate", 'Bearer realm="khata"')
+    return Response(
+        content=msgspec.json.encode(problem),
+        status_code=status,
+        media_type=PROBLEM_JSON,
+        headers=all_headers,
+    )
+
+
+def on_khata_error(request: Request[Any, Any, Any], error: KhataError) -> Response[bytes]:
+    """Both families of `kernel/errors.py`."""
+    like = next(filter(PROBLEMS.__contains__, _codes(type(error))))
+    headers = dict(getattr(error, "headers", {}))
+    retry_after_s = getattr(error, "retry_after_s", None)
+    if retry_after_s is not None:
+        headers["Retry-After"] = str(retry_after_s)
+    if PROBLEMS[like][0] >= 500:
+        log.warning("unavailable", code=error.code, detail=error.detail, exc_info=error.__cause__)
+    return problem_response(
+        request,
+        error.code,
+        error.detail,
+        like=like,
+        retryable=error.retryable,
+        param=error.param,
+        decline_code=getattr(error, "decline_code", None),
+        errors=getattr(error, "errors", None) or _own_field(error),
+        headers=headers,
+    )
+
+
+def _own_field(error: KhataError) -> list[FieldError]:
+    return [FieldError(error.param, error.detail)] if error.param else []
+
+
+def _codes(kind: type[KhataError]) -> list[str]:
+    """A class's own code, then those of its bases; `error` at the end is always known."""
+    return [c.code for c in kind.__mro__ if issubclass(c, KhataError)]
+
+
+def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """What Litestar itself refuses: no such path, wrong method, bad parameter, body too large."""
+    if error.status_code >= 500 and error.status_code != 503:
+        return on_unexpected(request, error)
+    if error.extra == [{"message": "'data'", "key": "data", "source": "body"}]:
+        return problem_response(request, "malformed_body", "a JSON body is required")
+    code = _CODE_OF_STATUS.get(error.status_code, "bad_request")
+    errors = _parameter_errors(error)
+    if errors:
+        code = "invalid_request"
+    return problem_response(
+        request,
+        code,
+        f"{errors[0].param}: {errors[0].message}" if errors else _safe_detail(error),
+        retryable=code in ("rate_limited", "unavailable"),
+        param=errors[0].param if errors else None,
+        errors=errors,
+        headers=error.headers,
+    )
+
+
+def on_invalid_id(request: Request[Any, Any, Any], error: InvalidId) -> Response[bytes]:
+    """A malformed id in the path names nothing; anywhere else it is a field with a bad value."""
+    if any(repr(str(value)[:40]) in str(error) for value in request.path_params.values()):
+        return problem_response(request, "not_found", "there is no such object")
+    return problem_response(request, "invalid_request", str(error))
+
+
+def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Our fault: the client gets an id to quote, the log gets everything else."""
+    error_id = uuid.uuid4().hex
+    log.error("unexpected_error", error_id=error_id, path=request.scope["path"], exc_info=error)
+    return problem_response(
+        request,
+        "internal_error",
+        f"An unexpected error occurred. Quote the error id {error_id}.",
+        retryable=True,
+        instance=f"urn:khata:error:{error_id}",
+    )
+
+
+_MISSING_PARAMETER = re.compile(r"Missing required (\w+) parameter '([^']+)'")
+
+
+def _parameter_errors(error: HTTPException) -> list[FieldError]:
+    if isinstance(error.extra, list):
+        return [
+            FieldError(
+                str(e.get("key", "")), str(e.get("message", "is not valid")).replace("`", "")[:200]
+            )
+            for e in error.extra
+            if isinstance(e, dict)
+        ]
+    missing = _MISSING_PARAMETER.search(error.detail)
+    return [FieldError(missing[2], f"{missing[1]} parameter is required")] if missing else []
+
+
+def _safe_detail(error: HTTPException) -> str:
+    if isinstance(error, NotFoundException):
+        return "there is no such path"
+    # One line and short, so that nothing of a traceback or of the body can ride along.
+    return error.detail.splitlines()[0][:200] if error.detail else ""
+
+
+class StrictRequest(Request[UserT, AuthT, StateT]):
+    """Reads a JSON body straight into the handler's `data` type, strictly."""
+
+    async def json(self) -> Any:
+        """Called once, by Litestar, for the `data` of a handler."""
+        body = await self.body()
+        content_type, options = self.content_type
+        field = self.route_handler.parsed_data_field
+        kind = Any if field is None else field.annotation
+        if content_type == "application/x-www-form-urlencoded" and self.route_handler.opt.get(
+            ACCEPTS_FORM
+        ):
+            form = await self.form()
+            return wire.convert({key: form.getall(key)[-1] for key in form}, kind)
+        if content_type not in ("", "application/json"):
+            raise wire.UnsupportedMediaType(f"expected application/json, got {content_type[:80]}")
+        if options.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
+            raise wire.UnsupportedMediaType("JSON is read as UTF-8 only")
+        return wire.decode(body, kind)
+
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9_.:/+=@-]{1,128}")
+_ALWAYS: Final = ((b"x-content-type-options", b"nosniff"),)
+_NO_STORE: Final = (b"cache-control", b"no-store")
+
+
+class RequestContext:
+    """Outermost: gives each request its id, logs how it ended, adds the shared headers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP:
+            await self._app(scope, receive, send)
+            return
+        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+        request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex.encode()
+        scope.setdefault("state", {})["request_id"] = request_id.decode()
+        status = 500
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = [*message["headers"], *_ALWAYS, (b"x-request-id", request_id)]
+                if not any(name.lower() == b"cache-control" for name, _ in message["headers"]):
+                    headers.append(_NO_STORE)
+                message["headers"] = headers
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id.decode()):
+            try:
+                await self._app(scope, receive, send_with_headers)
+            finally:
+                write = log.debug if status < 400 else log.info
+                method = scope.get("method")
+                write("request", method=method, path=scope["path"], status=status)
+
+
+class HttpPlugin(InitPlugin):
+    """Everything of this module for a Litestar app; call `wrap(app)` once the app is made."""
+
+    def on_app_init(self, app_config: AppConfig) -> AppConfig:
+        app_config.request_class = StrictRequest
+        app_config.debug = False
+        app_config.exception_handlers = {
+            **dict(app_config.exception_handlers),
+            KhataError: on_khata_error,
+            InvalidId: on_invalid_id,
+            HTTPException: on_http_exception,
+            Exception: on_unexpected,
+        }
+        return app_config
+
+
+def wrap(app: Litestar) -> Litestar:
+    """Puts `RequestContext` around routing itself: Litestar's own middleware skips a 404."""
+    # Set here because Litestar ignores the value that a plugin puts into the config.
+    app.request_max_body_size = MAX_BODY_BYTES
+    app.asgi_handler = RequestContext(app.asgi_handler)
+    return app

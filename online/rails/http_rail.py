@@ -1,0 +1,238 @@
+"""A rail over HTTP.
+
+The whole of this module is about one distinction: an error before anything was sent is a
+definite failure, and every error after that leaves the outcome unknown. Unless the rail says so
+in a readable answer, nothing has failed.
+"""
+
+from typing import Annotated, Any, Final, Literal
+
+import httpx
+import msgspec
+import structlog
+from msgspec import Meta, Struct
+
+from online.kernel.errors import KhataError
+from online.rails.codes import Dialect, own_outcome, read_outcome
+from online.rails.domain import (
+    AuthorizeRequest,
+    CaptureRequest,
+    CardReference,
+    CardSource,
+    NextAction,
+    Operation,
+    Outcome,
+    OutcomeKind,
+    PayoutRequest,
+    RefundRequest,
+    VoidRequest,
+)
+
+log = structlog.get_logger("khata.rails")
+
+# Refused before doing anything. Not here: 408 and 409, which may hide an effect.
+_REJECTED: Final = frozenset({400, 401, 403, 404, 405, 410, 411, 413, 414, 415, 422, 429})
+_NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol)
+_LONGEST_ANSWER: Final = 64 * 1024
+
+
+class Timeouts(Struct, frozen=True, kw_only=True):
+    """Seconds for each phase; `read_s` is how long a rail may think."""
+
+    connect_s: int = 2
+    write_s: int = 5
+    read_s: int = 5
+    pool_s: int = 2
+
+
+class _Answer(Struct, frozen=True):
+    """The rail's answer; members we do not know are left alone, a rail may add some."""
+
+    status: Literal["approved", "declined", "pending", "failed"]
+    code: Annotated[str, Meta(max_length=200)]
+    rail_reference: Annotated[str, Meta(max_length=100)] | None = None
+    network_reference: Annotated[str, Meta(max_length=100)] | None = None
+    auth_code: Annotated[str, Meta(max_length=100)] | None = None
+    message: str = ""
+    next_action: NextAction | None = None
+
+
+class _NotFoundAnswer(Struct, frozen=True):
+    status: Literal["not_found"]
+
+
+class _Unreadable(Exception):
+    """An answer that is no answer."""
+
+
+_decode_answer = msgspec.json.Decoder(_Answer).decode
+_decode_not_found = msgspec.json.Decoder(_NotFoundAnswer).decode
+
+
+def new_client(timeouts: Timeouts | None = None, *, connections: int = 200) -> httpx.AsyncClient:
+    """One pool for every rail; close it when the service stops."""
+    limits = timeouts or Timeouts()
+    return httpx.AsyncClient(
+        timeout=httpx.Timeout(
+            connect=limits.connect_s,
+            write=limits.write_s,
+            read=limits.read_s,
+            pool=limits.pool_s,
+        ),
+        limits=httpx.Limits(
+            max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=20
+        ),
+        follow_redirects=False,
+        trust_env=False,  # a proxy from the environment must not see card data
+    )
+
+
+class HttpRail:
+    """One rail of the contract's HTTP protocol; `url` ends in the rail's name."""
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        *,
+        client: httpx.AsyncClient,
+        dialect: Dialect,
+        cards: CardSource | None = None,
+    ) -> None:
+        self._name = name
+        self._url = url.rstrip("/")
+        self._client = client
+        self._dialect = dialect
+        self._cards = cards
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def capabilities(self) -> frozenset[Operation]:
+        if self._dialect == "payout":
+            return frozenset({Operation.PAYOUT})
+        return frozenset({Operation.AUTHORIZE, Operation.CAPTURE, Operation.VOID, Operation.REFUND})
+
+    async def authorize(self, request: AuthorizeRequest) -> Outcome:
+        body: dict[str, Any] = {"capture": request.capture}
+        if request.upi is not None:
+            body["upi"] = msgspec.to_builtins(request.upi)
+        if request.card is not None:
+            card = await self._clear_card(request.card)
+            if card is None:
+                return own_outcome(OutcomeKind.FAILED, "card_unavailable")
+            body["card"] = card
+        return await self._send(Operation.AUTHORIZE, request, body)
+
+    async def capture(self, request: CaptureRequest) -> Outcome:
+        body = {"original_reference": request.original_reference}
+        return await self._send(Operation.CAPTURE, request, body)
+
+    async def void(self, request: VoidRequest) -> Outcome:
+        body = {"original_reference": request.original_reference}
+        return await self._send(Operation.VOID, request, body)
+
+    async def refund(self, request: RefundRequest) -> Outcome:
+        body = {"original_reference": request.original_reference}
+        return await self._send(Operation.REFUND, request, body)
+
+    async def payout(self, request: PayoutRequest) -> Outcome:
+        body = {"beneficiary": msgspec.to_builtins(request.beneficiary)}
+        return await self._send(Operation.PAYOUT, request, body)
+
+    async def enquire(self, reference: str) -> Outcome:
+        """An enquiry that fails has learnt nothing, not even that the rail is down."""
+        try:
+            response = await self._client.get(f"{self._url}/operations/{reference}")
+            if response.status_code == 404:
+                _decode_not_found(response.content)  # a proxy's 404 page proves nothing
+                return own_outcome(OutcomeKind.NOT_FOUND, "not_found")
+            return self._read(response)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            self._note("enquire", reference, error)
+            return own_outcome(OutcomeKind.UNKNOWN, "no_answer")
+        except (_Unreadable, msgspec.DecodeError, UnicodeDecodeError) as error:
+            self._note("enquire", reference, error)
+            return own_outcome(OutcomeKind.UNKNOWN, "bad_answer")
+
+    async def _send(
+        self,
+        operation: Operation,
+        request: AuthorizeRequest | CaptureRequest | VoidRequest | RefundRequest | PayoutRequest,
+        body: dict[str, Any],
+    ) -> Outcome:
+        if operation not in self.capabilities:
+            return own_outcome(OutcomeKind.FAILED, "unsupported")
+        content = msgspec.json.encode(
+            {
+                "reference": request.reference,
+                "amount": request.amount_minor,
+                "currency": request.currency,
+                **body,
+            }
+        )
+        headers = {"Idempotency-Key": request.reference, "Content-Type": "application/json"}
+        url = f"{self._url}/{operation.value}"
+        try:
+            response = await self._client.post(url, content=content, headers=headers)
+            if response.status_code in _REJECTED:
+                self._note(operation.value, request.reference, f"status {response.status_code}")
+                return own_outcome(OutcomeKind.FAILED, "rejected")
+            return self._read(response)
+        except httpx.PoolTimeout as error:
+            self._note(operation.value, request.reference, error)
+            return own_outcome(OutcomeKind.FAILED, "rail_busy")
+        except _NEVER_SENT as error:
+            self._note(operation.value, request.reference, error)
+            return own_outcome(OutcomeKind.FAILED, "no_connection")
+        except httpx.HTTPError as error:
+            self._note(operation.value, request.reference, error)
+            return own_outcome(OutcomeKind.UNKNOWN, "no_answer")
+        except (_Unreadable, msgspec.DecodeError, UnicodeDecodeError) as error:
+            self._note(operation.value, request.reference, error)
+            return own_outcome(OutcomeKind.UNKNOWN, "bad_answer")
+
+    def _read(self, response: httpx.Response) -> Outcome:
+        if response.status_code != 200:
+            raise _Unreadable(f"status {response.status_code}")
+        if len(response.content) > _LONGEST_ANSWER:
+            raise _Unreadable("too long")
+        answer = _decode_answer(response.content)
+        return read_outcome(
+            self._dialect,
+            OutcomeKind(answer.status),
+            answer.code,
+            message=answer.message[:200],
+            rail_reference=answer.rail_reference,
+            network_reference=answer.network_reference,
+            auth_code=answer.auth_code,
+            next_action=answer.next_action,
+        )
+
+    async def _clear_card(self, reference: CardReference) -> dict[str, Any] | None:
+        if self._cards is None:
+            return None
+        try:
+            card = await self._cards.reveal(reference.token_id, reference.merchant_id)
+        except KhataError as error:
+            log.warning("card_unavailable", rail=self._name, code=error.code)
+            return None
+        return {
+            "pan": card.pan.reveal(),
+            "exp_month": card.exp_month,
+            "exp_year": card.exp_year,
+            "cvc": None,
+        }
+
+    def _note(self, operation: str, reference: str, error: object) -> None:
+        """The kind of trouble; the text of an error may quote what was sent."""
+        what = error if isinstance(error, str | _Unreadable) else type(error).__name__
+        log.warning(
+            "rail_trouble",
+            rail=self._name,
+            operation=operation,
+            reference=reference,
+            error=str(what),
+        )

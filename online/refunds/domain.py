@@ -1,0 +1,99 @@
+"""A refund's states. Pure: events in, rows out."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from online.kernel import events as ev
+from online.kernel import ids
+from online.kernel.errors import IllegalMove
+from online.kernel.events import Event, Occurred
+
+
+class Status(StrEnum):
+    PENDING = "pending"
+    UNKNOWN = "unknown"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+S = Status
+TRANSITIONS: Final[Mapping[tuple[Status | None, type[Event]], Status]] = {
+    (None, ev.RefundCreated): S.PENDING,
+    (S.PENDING, ev.RefundSucceeded): S.SUCCEEDED,
+    (S.PENDING, ev.RefundFailed): S.FAILED,
+    (S.PENDING, ev.RefundUnknown): S.UNKNOWN,
+    (S.UNKNOWN, ev.RefundSucceeded): S.SUCCEEDED,
+    (S.UNKNOWN, ev.RefundFailed): S.FAILED,
+}
+TERMINAL: Final = frozenset({S.SUCCEEDED, S.FAILED})
+
+
+class Refund(msgspec.Struct, frozen=True, kw_only=True):
+    """Row of `refunds`; amount in minor units of `currency`."""
+
+    id: UUID
+    payment_id: UUID
+    merchant_id: UUID
+    attempt_id: UUID | None
+    status: Status
+    amount_minor: int
+    currency: str
+    reason: str | None
+    rail: str | None
+    rail_reference: str | None
+    failure_code: str | None
+    version: int
+    livemode: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+def apply(state: Refund | None, occurred: Occurred) -> Refund:
+    """The one fold from events to the row."""
+    event = occurred.event
+    try:
+        status = TRANSITIONS[state.status if state else None, type(event)]
+    except KeyError:
+        now = state.status if state else "nothing"
+        raise IllegalMove(f"a refund that is {now} cannot take {event.TYPE}") from None
+    if isinstance(event, ev.RefundCreated):
+        return _created(event, occurred)
+    assert state is not None
+    return msgspec.structs.replace(
+        state, status=status, version=occurred.version, updated_at=occurred.at, **_changes(event)
+    )
+
+
+def _created(event: ev.RefundCreated, occurred: Occurred) -> Refund:
+    return Refund(
+        id=occurred.aggregate_id,
+        payment_id=ids.decode("pay", event.payment_id),
+        merchant_id=occurred.merchant_id,
+        attempt_id=ids.decode("att", event.attempt_id),
+        status=Status.PENDING,
+        amount_minor=event.amount,
+        currency=event.currency,
+        reason=event.reason,
+        rail=event.rail,
+        rail_reference=None,
+        failure_code=None,
+        version=occurred.version,
+        livemode=occurred.livemode,
+        created_at=occurred.at,
+        updated_at=occurred.at,
+    )
+
+
+def _changes(event: Event) -> dict[str, Any]:
+    match event:
+        case ev.RefundSucceeded():
+            return {"rail_reference": event.rail_reference}
+        case ev.RefundFailed():
+            return {"failure_code": event.code}
+        case _:
+            return {}

@@ -1,0 +1,103 @@
+"""What a refund asks of the books, and what the rail's outcome means for it. Pure.
+
+While nobody knows the outcome, what was asked for stays held: in the payment's caps and in
+`refunds:<rail>:payable`.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from online.attempts.domain import Attempt
+from online.kernel import events as ev
+from online.kernel import ids
+from online.kernel.clock import business_date
+from online.kernel.events import Event
+from online.ledger import recipes
+from online.ledger.accounts import Account
+from online.ledger.journal import Journal
+from online.payments.domain import Payment, refund_done
+from online.rails.domain import Outcome, OutcomeKind
+from online.refunds.domain import Refund, Status
+
+
+class Effect(msgspec.Struct, frozen=True):
+    """What changes; no refund event means that only the attempt moves."""
+
+    refund: Event | None = None
+    payment: Event | None = None
+    journal: Journal | None = None
+
+
+class Books(msgspec.Struct, frozen=True, kw_only=True):
+    """What postings need to know about the merchant and the moment."""
+
+    pending: Account
+    at: datetime
+
+
+def requested(refund: Refund, payment: Payment, attempt: Attempt, books: Books) -> Journal:
+    """What is promised to the payer leaves the merchant's money before the rail is asked."""
+    legs = recipes.refund_requested(attempt.rail, books.pending, refund.amount_minor)
+    return _Entry(refund, payment, attempt, books.at).journal("refund_requested", refund.id, legs)
+
+
+def effect(
+    refund: Refund, payment: Payment, attempt: Attempt, outcome: Outcome, books: Books
+) -> Effect:
+    """What `outcome` of `attempt` does to `refund` and to the payment it belongs to."""
+    reference, amount = ids.encode("rfd", refund.id), refund.amount_minor
+    entry = _Entry(refund, payment, attempt, books.at)
+    match outcome.kind:
+        case OutcomeKind.APPROVED:
+            rrn = outcome.rail_reference
+            legs = recipes.refund_confirmed(attempt.rail, amount)
+            return Effect(
+                ev.RefundSucceeded(rail_reference=rrn),
+                refund_done(payment, reference, amount),
+                entry.journal("refund_confirmed", attempt.id, legs, rail_reference=rrn),
+            )
+        case OutcomeKind.DECLINED | OutcomeKind.FAILED:
+            legs = recipes.refund_failed(attempt.rail, books.pending, amount)
+            return Effect(
+                ev.RefundFailed(code=outcome.decline_code or outcome.code or "rail_failed"),
+                ev.PaymentRefundFailed(refund_id=reference, amount=amount),
+                entry.journal("refund_failed", attempt.id, legs),
+            )
+        case OutcomeKind.UNKNOWN if refund.status is Status.PENDING:
+            return Effect(ev.RefundUnknown(code=outcome.code))
+        case _:
+            return Effect()
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    """What every journal of a refund says about itself."""
+
+    refund: Refund
+    payment: Payment
+    attempt: Attempt
+    at: datetime
+
+    def journal(
+        self, kind: str, cause: UUID, legs: recipes.Legs, rail_reference: str | None = None
+    ) -> Journal:
+        return Journal(
+            cause=cause,
+            kind=kind,
+            currency=self.refund.currency,
+            postings=legs,
+            business_date=business_date(self.at),
+            effective_at=self.at,
+            livemode=self.refund.livemode,
+            reference=self.attempt.reference,
+            merchant_id=self.refund.merchant_id,
+            metadata={
+                "payment_id": ids.encode("pay", self.payment.id),
+                "refund_id": ids.encode("rfd", self.refund.id),
+                "attempt_id": self.attempt.reference,
+                "rail": self.attempt.rail,
+                "rail_reference": rail_reference,
+                "method": self.payment.method,
+            },
+        )

@@ -1,0 +1,118 @@
+"""`/api/v1/refunds`."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from litestar import Request, Response, Router, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+from msgspec import Meta, Struct
+
+from online.kernel import ids
+from online.kernel.clock import Clock
+from online.kernel.events import Metadata
+from online.payments.orders import BUSY
+from online.platform.calls import key_of, respond
+from online.platform.http import request_id_of
+from online.platform.idempotency import Answer, Present, once
+from online.platform.wire import AmountMinor, WireStruct
+from online.refunds.domain import TERMINAL, Refund, Status
+from online.refunds.service import Call, RefundOrder, Refunds
+from online.security.domain import Principal, allow
+
+
+class CreateRefund(WireStruct, frozen=True, kw_only=True):
+    """Without an amount, all that is left of the payment."""
+
+    payment: Annotated[str, Meta(pattern="^pay_", max_length=40)]
+    amount: AmountMinor | None = None
+    reason: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+
+
+class RefundView(Struct, frozen=True, kw_only=True):
+    """Amount in minor units of `currency`."""
+
+    id: str
+    payment: str
+    amount: int
+    currency: str
+    status: str
+    reason: str | None
+    rail: str | None
+    rail_reference: str | None
+    failure_code: str | None
+    livemode: bool
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, refund: Refund) -> "RefundView":
+        return cls(
+            id=ids.encode("rfd", refund.id),
+            payment=ids.encode("pay", refund.payment_id),
+            amount=refund.amount_minor,
+            currency=refund.currency,
+            status=refund.status,
+            reason=refund.reason,
+            rail=refund.rail,
+            rail_reference=refund.rail_reference,
+            failure_code=refund.failure_code,
+            livemode=refund.livemode,
+            created_at=refund.created_at,
+            updated_at=refund.updated_at,
+        )
+
+
+def _answer(refund: Refund) -> Answer:
+    """201 once the outcome is known; 202 while it is not."""
+    done = 201 if refund.status in TERMINAL else 202
+    return Answer(done, msgspec.json.encode(RefundView.of(refund)))
+
+
+@post(
+    "/refunds",
+    status_code=201,
+    summary="Give captured money back, whole or in part",
+    description="202: the outcome is not known yet; read the refund, do not ask for it again.",
+    tags=["refunds"],
+    opt=allow("refunds:write", signed=True),
+)
+async def create_refund(
+    request: Request[Any, Any, Any],
+    data: JSONBody[CreateRefund],
+    principal: NamedDependency[Principal],
+    refunds: NamedDependency[Refunds],
+    clock: NamedDependency[Clock],
+) -> Response[RefundView]:
+    key = await key_of(request, (principal.merchant, principal.livemode), clock.now())
+    order = RefundOrder(
+        payment_id=ids.decode("pay", data.payment),
+        merchant_id=principal.merchant,
+        amount_minor=data.amount,
+        reason=data.reason,
+    )
+    metadata = Metadata(actor=principal.actor, request_id=request_id_of(request))
+
+    async def act() -> Answer:
+        return _answer(await refunds.create(order, Call(key=key, render=_answer), metadata))
+
+    async def present(refund_id: UUID) -> Present:
+        refund = await refunds.get(refund_id, principal.merchant)
+        at_the_rail = clock.now() - refund.created_at < BUSY
+        return Present(_answer(refund), refund.status is Status.PENDING and at_the_rail)
+
+    return respond(await once(act, present, key.request_hash))
+
+
+@get("/refunds/{refund_id:str}", summary="A refund", tags=["refunds"], opt=allow("refunds:read"))
+async def read_refund(
+    refund_id: FromPath[str],
+    principal: NamedDependency[Principal],
+    refunds: NamedDependency[Refunds],
+) -> RefundView:
+    return RefundView.of(await refunds.get(ids.decode("rfd", refund_id), principal.merchant))
+
+
+router = Router("/api/v1", route_handlers=[create_refund, read_refund])

@@ -1,0 +1,226 @@
+"""Refunds: the public face of the slice.
+
+The same dance as every operation at a rail: commit the attempt with all that it holds, call the
+rail with no transaction open, commit the outcome. A refund moves its payment along in both
+commits; when the payment has moved meanwhile, everything is decided again from what it is now.
+"""
+
+from collections.abc import Callable
+from uuid import UUID
+
+import msgspec
+
+from online.attempts.domain import Attempt
+from online.attempts.service import Answered, Attempts
+from online.kernel import events as ev
+from online.kernel import ids
+from online.kernel.clock import Clock
+from online.kernel.errors import NotFound, VersionConflict
+from online.kernel.events import Metadata
+from online.ledger import accounts as chart
+from online.ledger.aggregate import Moved, Origin
+from online.ledger.change import Change
+from online.ledger.writer import Writer
+from online.merchants.service import Merchants
+from online.payments.domain import Payment, request_refund
+from online.payments.service import Payments
+from online.platform.db import Database
+from online.platform.idempotency import Answer, IdempotencyAnswer, IdempotencyKey
+from online.rails.domain import RefundRequest
+from online.refunds import outcomes, store
+from online.refunds.domain import Refund
+from online.refunds.store import REFUNDS
+
+
+class RefundOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to go back; no amount means all that is left of the payment."""
+
+    payment_id: UUID
+    merchant_id: UUID
+    amount_minor: int | None = None
+    reason: str | None = None
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """The HTTP call behind a refund: its idempotency key, and how its answer is written."""
+
+    key: IdempotencyKey
+    render: Callable[[Refund], Answer]
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One use case under way: who asked, and how to answer (recovery has nobody to answer)."""
+
+    metadata: Metadata
+    call: Call | None = None
+
+
+class Collaborators(msgspec.Struct, frozen=True, kw_only=True):
+    """What the use cases call; wired once in `app.py`."""
+
+    database: Database
+    writer: Writer
+    clock: Clock
+    attempts: Attempts
+    merchants: Merchants
+    payments: Payments
+
+
+class Refunds:
+    """Use cases on refunds."""
+
+    def __init__(self, with_: Collaborators) -> None:
+        self._with = with_
+
+    async def get(self, refund_id: UUID, merchant_id: UUID) -> Refund:
+        async with self._with.database.connection() as connection:
+            refund = await store.get_of_merchant(connection, refund_id, merchant_id)
+        if refund is None:
+            raise NotFound("no such refund", "id")
+        return refund
+
+    async def create(self, order: RefundOrder, call: Call, metadata: Metadata) -> Refund:
+        """Asks the rail to give money back; answers with the refund as it stands after that."""
+        run = Run(metadata=metadata, call=call)
+        payment, refund, attempt = await self._begin(order, call, metadata)
+        request = RefundRequest(
+            reference=attempt.reference,
+            original_reference=ids.encode("att", payment.attempt),
+            amount_minor=refund.amount_minor,
+            currency=refund.currency,
+        )
+        answered = await self._with.attempts.send(attempt, request, metadata)
+        return await self._record(refund, payment, attempt, answered, run)
+
+    async def resolve(self, attempt: Attempt, metadata: Metadata) -> Refund | None:
+        """Recovery: asks the rail about an open attempt and records what it says."""
+        answered = await self._with.attempts.enquire(attempt, metadata)
+        async with self._with.database.connection() as connection:
+            refund = await store.get(connection, attempt.refund_id or attempt.id)
+        if refund is None:
+            return None
+        payment = await self._with.payments.get(refund.payment_id, refund.merchant_id)
+        return await self._record(refund, payment, attempt, answered, Run(metadata=metadata))
+
+    # ── the two commits ──────────────────────────────────────────────────────────────────
+
+    async def _begin(
+        self, order: RefundOrder, call: Call, metadata: Metadata
+    ) -> tuple[Payment, Refund, Attempt]:
+        """Commits the request; decides again when the payment has moved meanwhile."""
+        while True:
+            payment = await self._with.payments.get(order.payment_id, order.merchant_id)
+            now = self._with.clock.now()
+            refund_id, attempt_id = ids.new(now), ids.new(now)
+            asked = request_refund(payment, ids.encode("rfd", refund_id), order.amount_minor)
+            moved = self._with.payments.moved(payment, asked, metadata)
+            created = ev.RefundCreated(
+                payment_id=ids.encode("pay", payment.id),
+                merchant_id=ids.encode("mrc", payment.merchant_id),
+                amount=asked.amount,
+                currency=payment.currency,
+                attempt_id=ids.encode("att", attempt_id),
+                rail=payment.rail or "",
+                reason=order.reason,
+            )
+            refund = REFUNDS.create(_origin(refund_id, payment), [created], now, metadata)
+            attempt = self._attempt(attempt_id, payment, refund.state, metadata)
+            books = await self._books(payment.merchant_id)
+            change = Change(
+                snapshots=(refund.row, moved.row, attempt.row),
+                events=(*refund.events, *moved.events, *attempt.events),
+                journals=(outcomes.requested(refund.state, payment, attempt.state, books),),
+                reserve=msgspec.structs.replace(call.key, resource_id=refund_id),
+            )
+            try:
+                await self._with.writer.submit(change)
+            except VersionConflict:
+                continue
+            return moved.state, refund.state, attempt.state
+
+    def _attempt(
+        self, attempt_id: UUID, payment: Payment, refund: Refund, metadata: Metadata
+    ) -> Moved[Attempt]:
+        sent = ev.AttemptSent(
+            operation="refund",
+            amount=refund.amount_minor,
+            currency=refund.currency,
+            rail=payment.rail or "",
+            route=payment.route,
+            payment_id=ids.encode("pay", payment.id),
+            refund_id=ids.encode("rfd", refund.id),
+            original_id=ids.encode("att", payment.attempt),
+        )
+        return self._with.attempts.prepare(_origin(attempt_id, payment), sent, metadata)
+
+    async def _record(
+        self, refund: Refund, payment: Payment, attempt: Attempt, answered: Answered, run: Run
+    ) -> Refund:
+        """The second commit. Whoever records first wins; the other answers with what is there."""
+        while True:
+            books = await self._books(refund.merchant_id)
+            effect = outcomes.effect(refund, payment, attempt, answered.outcome, books)
+            change, state = self._outcome_change(refund, payment, effect, answered, run)
+            try:
+                await self._with.writer.submit(change)
+            except VersionConflict:
+                async with self._with.database.connection() as connection:
+                    now_attempt = await self._with.attempts.get(connection, attempt.id)
+                    now_refund = await store.get(connection, refund.id)
+                if now_refund is None:
+                    raise
+                if now_attempt is None or now_attempt.version != attempt.version:
+                    return now_refund
+                refund = now_refund
+                payment = await self._with.payments.get(payment.id, payment.merchant_id)
+            else:
+                return state
+
+    def _outcome_change(
+        self,
+        refund: Refund,
+        payment: Payment,
+        effect: outcomes.Effect,
+        answered: Answered,
+        run: Run,
+    ) -> tuple[Change, Refund]:
+        rows, events = [answered.moved.row], list(answered.moved.events)
+        state = refund
+        if effect.refund is not None:
+            moved = REFUNDS.move(refund, [effect.refund], self._with.clock.now(), run.metadata)
+            rows.append(moved.row)
+            events += moved.events
+            state = moved.state
+        if effect.payment is not None:
+            of_payment = self._with.payments.moved(payment, effect.payment, run.metadata)
+            rows.append(of_payment.row)
+            events += of_payment.events
+        change = Change(
+            snapshots=tuple(rows),
+            events=tuple(events),
+            journals=(effect.journal,) if effect.journal else (),
+            answer=_answer(run.call, state, final=answered.outcome.is_final),
+        )
+        return change, state
+
+    async def _books(self, merchant_id: UUID) -> outcomes.Books:
+        merchant = await self._with.merchants.get(merchant_id)
+        pending = chart.merchant_pending(merchant.id, merchant.exposure_limit_minor)
+        return outcomes.Books(pending=pending, at=self._with.clock.now())
+
+
+def _origin(id_: UUID, payment: Payment) -> Origin:
+    return Origin(id=id_, merchant_id=payment.merchant_id, livemode=payment.livemode)
+
+
+def _answer(call: Call | None, refund: Refund, *, final: bool) -> IdempotencyAnswer | None:
+    """Only a final outcome is stored: a retry of an open one reads the refund as it is then."""
+    if call is None or not final:
+        return None
+    answer = call.render(refund)
+    return IdempotencyAnswer(
+        merchant_id=call.key.merchant_id,
+        key=call.key.key,
+        status=answer.status,
+        body=answer.body,
+    )

@@ -1,0 +1,74 @@
+"""`python -m online.sandbox serve`: the banks in a process of their own, until SIGTERM."""
+
+import argparse
+import asyncio
+import signal
+from pathlib import Path
+
+import uvloop
+from granian.constants import Interfaces
+from granian.log import LogLevels
+from granian.server.embed import Server
+
+from online.kernel.clock import FileClock, SystemClock
+from online.sandbox.app import Settings, create_app
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m online.sandbox", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    serve = commands.add_parser("serve", help="run the bank and acquirer simulators")
+    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--port", type=int, required=True)
+    serve.add_argument("--data", type=Path, required=True, help="where the records are kept")
+    serve.add_argument("--seed", type=int, default=7, help="decides reference numbers and faults")
+    serve.add_argument("--clock", type=Path, help="clock file shared with the service")
+    serve.add_argument("--callback-url", help="the service to nudge when a payment ends")
+    serve.add_argument(
+        "--hold-s", type=float, default=10.0, help="how long a timed-out answer is held back"
+    )
+    serve.add_argument("--pending-s", type=int, default=1, help="age at which pending@khata ends")
+    serve.add_argument(
+        "--payer-expiry-s", type=int, default=900, help="how long a payer may take to act"
+    )
+    return parser.parse_args()
+
+
+async def _serve(arguments: argparse.Namespace) -> None:
+    settings = Settings(
+        data=arguments.data,
+        seed=arguments.seed,
+        callback_url=arguments.callback_url,
+        hold_s=arguments.hold_s,
+        pending_s=arguments.pending_s,
+        payer_expiry_s=arguments.payer_expiry_s,
+    )
+    clock = FileClock(arguments.clock) if arguments.clock else SystemClock()
+    stopping = asyncio.Event()
+    # In this very process, so that a kill of it leaves no worker behind on the port.
+    server = Server(
+        create_app(settings, clock, stopping),
+        address=arguments.host,
+        port=arguments.port,
+        interface=Interfaces.ASGI,
+        log_level=LogLevels.error,
+        backlog=1024,
+        backpressure=1024,
+    )
+
+    def stop() -> None:
+        stopping.set()
+        server.stop()  # type: ignore[no-untyped-call]
+
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop)
+    await server.serve()
+
+
+def main() -> None:
+    uvloop.run(_serve(_arguments()))
+
+
+if __name__ == "__main__":
+    main()

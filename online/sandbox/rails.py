@@ -1,0 +1,49 @@
+"""The simulated rails and the bank account they settle into, as data.
+
+Belongs here: names, fees and identifiers of each rail. Does not: how a rail decides (`bank.py`).
+"""
+
+from typing import Final, Literal
+
+import msgspec
+
+Method = Literal["upi", "card", "payout"]
+
+
+class Rail(msgspec.Struct, frozen=True):
+    """One acquiring or payout connection."""
+
+    name: str
+    method: Method
+    bank_code: str  # four letters, the first part of a UTR
+    network_prefix: str  # what its network references start with
+    fee_bps: int  # charged to us on each payment, GST on top
+
+    @property
+    def settlement_prefix(self) -> str:
+        return self.name.replace("_", "").upper()
+
+
+_RAILS: Final = (
+    Rail("upi_hdfc", "upi", "HDFC", "HDF", 50),
+    Rail("upi_icici", "upi", "ICIC", "ICI", 60),
+    Rail("card_a", "card", "ACQA", "74", 150),
+    Rail("card_b", "card", "ACQB", "75", 170),
+    Rail("bank_hdfc", "payout", "HDFC", "", 0),
+)
+RAILS: Final = {rail.name: rail for rail in _RAILS}
+
+GST_BPS: Final = 1_800
+CURRENCY: Final = "INR"
+
+
+class BankAccount(msgspec.Struct, frozen=True):
+    """The account that every rail settles into and payouts leave from."""
+
+    bank: str
+    number: str
+    ifsc: str
+    owner: str
+
+
+ACCOUNT: Final = BankAccount("hdfc", "50200012345678", "HDFC0000240", "Khata Payments")

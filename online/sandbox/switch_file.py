@@ -1,0 +1,106 @@
+"""A rail's settlement file of one day: the rows, what the rail charges, and the CSV text.
+
+Belongs here: lines, fees, totals, rendering. Does not: which rows go wrong (`faults.py`) and
+when a day closes (`closing.py`).
+"""
+
+import csv
+import io
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Final, Literal
+
+import msgspec
+
+from online.kernel.clock import IST
+from online.kernel.money import divide_half_even, format_minor
+from online.sandbox import numbers
+from online.sandbox.rails import CURRENCY, GST_BPS, RAILS, Rail
+
+HEADER: Final = (
+    *("Record", "Rail", "Settlement Id", "Settled On", "Txn Time", "RRN", "Network Ref"),
+    *("Order Ref", "Type", "Status", "Currency", "Gross Amount", "Fee", "GST", "Net Amount"),
+    "UTR",
+)
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One row of the file; refunds are negative."""
+
+    rail: str
+    type: Literal["PAY", "REFUND"]
+    order_ref: str
+    moved_at: datetime
+    rrn: str
+    network_ref: str | None
+    gross_minor: int
+
+    @property
+    def fee_minor(self) -> int:
+        """The rail's charge: on payments only, rounded half-even a line."""
+        if self.type == "REFUND":
+            return 0
+        return divide_half_even(self.gross_minor * RAILS[self.rail].fee_bps, 10_000)
+
+    @property
+    def gst_minor(self) -> int:
+        return divide_half_even(self.fee_minor * GST_BPS, 10_000)
+
+    @property
+    def net_minor(self) -> int:
+        return self.gross_minor - self.fee_minor - self.gst_minor
+
+
+class Settlement(msgspec.Struct, frozen=True):
+    """What a rail settles for one day: the lines, and the credit that they promise."""
+
+    settlement_id: str
+    rail: str
+    settled_on: date
+    utr: str
+    lines: tuple[Line, ...]
+
+    @property
+    def net_minor(self) -> int:
+        return sum(line.net_minor for line in self.lines)
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.rail}_settlement_{self.settled_on.isoformat()}.csv"
+
+
+def settlement(rail: Rail, settled_on: date, lines: Sequence[Line], seed: int) -> Settlement:
+    """The day's settlement of a rail, with its id and UTR."""
+    settlement_id = f"{rail.settlement_prefix}{settled_on:%Y%m%d}"
+    utr = numbers.settlement_utr(rail.bank_code, seed, settlement_id, settled_on)
+    return Settlement(settlement_id, rail.name, settled_on, utr, tuple(lines))
+
+
+def render(settled: Settlement) -> bytes:
+    """The CSV: header, a `D` row a line, a `T` row with the count (under RRN) and the totals."""
+    text = io.StringIO(newline="")
+    out = csv.writer(text, lineterminator="\r\n")
+    out.writerow(HEADER)
+    day = settled.settled_on.isoformat()
+    head = (settled.rail, settled.settlement_id, day)
+    for line in settled.lines:
+        moved_at = line.moved_at.astimezone(IST).isoformat(timespec="seconds")
+        amounts = _amounts(line.gross_minor, line.fee_minor, line.gst_minor)
+        reference = (line.rrn, line.network_ref or "", line.order_ref, line.type)
+        out.writerow(("D", *head, moved_at, *reference, "SUCCESS", CURRENCY, *amounts, settled.utr))
+    totals = _amounts(
+        sum(line.gross_minor for line in settled.lines),
+        sum(line.fee_minor for line in settled.lines),
+        sum(line.gst_minor for line in settled.lines),
+    )
+    count = str(len(settled.lines))
+    out.writerow(("T", *head, "", count, "", "", "", "", CURRENCY, *totals, settled.utr))
+    return text.getvalue().encode()
+
+
+def _amounts(gross_minor: int, fee_minor: int, gst_minor: int) -> tuple[str, str, str, str]:
+    net_minor = gross_minor - fee_minor - gst_minor
+    gross, fee, gst, net = (
+        format_minor(minor, CURRENCY) for minor in (gross_minor, fee_minor, gst_minor, net_minor)
+    )
+    return gross, fee, gst, net

@@ -1,0 +1,146 @@
+"""What callers send and get, as types that refuse everything else.
+
+Belongs here: the shapes on the wire, their bounds, and which operation needs which part.
+Does not: decisions (`bank.py`) and routes (`app.py`).
+"""
+
+from datetime import date
+from typing import Annotated, Final, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from online.kernel.errors import InvalidRequest
+from online.sandbox.magic import Operation
+from online.sandbox.rails import Rail
+
+T = TypeVar("T")
+Status = Literal["approved", "declined", "pending", "failed"]
+Reference = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_]{4,35}$")]
+Vpa = Annotated[
+    str, Meta(pattern=r"^[A-Za-z0-9._-]{1,255}@[A-Za-z][A-Za-z0-9]{0,63}$", max_length=255)
+]
+ShortText = Annotated[str, Meta(max_length=100)]
+# A name ends up in the bank's XML, which has no way to write a control character.
+_PRINTABLE: Final = r"^[^\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]+$"
+AmountMinor = Annotated[int, Meta(ge=1, le=10**14)]
+SmallCount = Annotated[int, Meta(ge=0, le=10_000)]
+
+
+class UpiPart(Struct, frozen=True, forbid_unknown_fields=True):
+    flow: Literal["intent", "qr", "collect"]
+    payee_vpa: Vpa
+    payer_vpa: Vpa | None = None
+    note: ShortText = ""
+
+
+class CardPart(Struct, frozen=True, forbid_unknown_fields=True):
+    pan: Annotated[str, Meta(pattern=r"^[0-9]{12,19}$")]
+    exp_month: Annotated[int, Meta(ge=1, le=12)]
+    exp_year: Annotated[int, Meta(ge=2000, le=2099)]
+    cvc: Annotated[str, Meta(pattern=r"^[0-9]{3,4}$")] | None = None
+
+
+class Beneficiary(Struct, frozen=True, forbid_unknown_fields=True):
+    account: Annotated[str, Meta(pattern=r"^[A-Za-z0-9]{4,34}$")]
+    ifsc: Annotated[str, Meta(pattern=r"^[A-Za-z]{4}0[A-Za-z0-9]{6}$")]
+    name: Annotated[str, Meta(pattern=_PRINTABLE, max_length=100)]
+
+
+class OperationRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    reference: Reference
+    amount: AmountMinor
+    currency: Literal["INR"]
+    original_reference: Reference | None = None
+    capture: bool = True
+    upi: UpiPart | None = None
+    card: CardPart | None = None
+    beneficiary: Beneficiary | None = None
+
+
+class NextAction(Struct, frozen=True):
+    type: Literal["upi_intent", "upi_qr"]
+    link: str
+
+
+class Answer(Struct, frozen=True):
+    """The bank's answer to an operation, and to an enquiry about it."""
+
+    status: Status
+    code: str
+    rail_reference: str
+    network_reference: str | None
+    auth_code: str | None
+    message: str
+    next_action: NextAction | None
+
+
+class PayerAction(Struct, frozen=True, forbid_unknown_fields=True):
+    reference: Reference
+
+
+class CloseDay(Struct, frozen=True, forbid_unknown_fields=True):
+    bank_day: date
+    inbox: Annotated[str, Meta(min_length=1, max_length=4096)]
+
+
+class Opening(Struct, frozen=True, forbid_unknown_fields=True):
+    bank: Literal["hdfc"]
+    amount_minor: Annotated[int, Meta(ge=-(10**15), le=10**15)]
+
+
+class FaultPlan(Struct, frozen=True, forbid_unknown_fields=True):
+    """How many rows of a day's files go wrong, and how; the seed chooses which."""
+
+    bank_day: date
+    seed: int = 7
+    missing: SmallCount = 2
+    extra: SmallCount = 2
+    wrong_amount: SmallCount = 2
+    duplicate: SmallCount = 2
+    late: SmallCount = 2
+    unknown_credit: SmallCount = 1
+
+
+# What each operation carries besides the common fields; by the rail's method for authorize.
+_NEEDS: Final[dict[str, str]] = {
+    "capture": "original_reference",
+    "void": "original_reference",
+    "refund": "original_reference",
+    "payout": "beneficiary",
+}
+
+
+def decode(raw: bytes, kind: type[T]) -> T:
+    """Parse a body; a refusal names the field."""
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.ValidationError as error:
+        detail = str(error)
+        raise InvalidRequest(detail, param=_field_of(detail)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"the body is not JSON: {error}") from None
+
+
+def _field_of(detail: str) -> str | None:
+    """The field in msgspec's message: `… field `x`` or `… - at `$.a.b``, or both."""
+    message, _, path = detail.partition(" - at `$")
+    parent = path.rstrip("`").lstrip(".")
+    named = message.split("field `", 1)[1].rstrip("`") if "field `" in message else ""
+    return ".".join(part for part in (parent, named) if part) or None
+
+
+def check_shape(rail: Rail, operation: Operation, request: OperationRequest) -> None:
+    """Refuse a request that lacks the part its operation needs or has one it cannot have."""
+    if (operation == "payout") != (rail.method == "payout"):
+        raise InvalidRequest(f"rail {rail.name} does not offer {operation}", param="operation")
+    needed = rail.method if operation == "authorize" else _NEEDS[operation]
+    for part in ("original_reference", "upi", "card", "beneficiary"):
+        present = getattr(request, part) is not None
+        if present and part != needed:
+            raise InvalidRequest(f"{operation} on {rail.name} takes no {part}", param=part)
+        if not present and part == needed:
+            raise InvalidRequest(f"{operation} on {rail.name} needs {part}", param=part)
+    upi = request.upi
+    if upi is not None and upi.flow == "collect" and upi.payer_vpa is None:
+        raise InvalidRequest("a collect request needs the payer's VPA", param="upi.payer_vpa")

@@ -1,0 +1,216 @@
+"""All use cases, wired once: what the HTTP app, the worker and the commands share.
+
+Belongs here: who gets whom. Does not: any rule, any route.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from models.fraud.rules import load_rules
+from online.attempts.domain import Attempt, Schedule
+from online.attempts.service import Attempts
+from online.customers.service import Customers
+from online.intents.service import IntentFollower, Intents
+from online.kernel import ids
+from online.kernel.clock import Clock, FileClock, SystemClock
+from online.kernel.events import Metadata
+from online.ledger.writer import Writer
+from online.limits.domain import UserLimits
+from online.merchants.service import Merchants
+from online.payments.domain import Payment
+from online.payments.fees import load_fees
+from online.payments.methods import Instruments
+from online.payments.service import Collaborators, Payments
+from online.platform.db import Database
+from online.platform.settings import ROOT, Settings
+from online.platform.sql import Connection
+from online.rails.http_rail import Timeouts
+from online.rails.registry import Rails, http_rails, in_process_rails
+from online.risk.domain import RiskInput
+from online.risk.service import Assessor, Risk
+from online.routing.service import Routing, routes_of
+from online.security.build import build_credentials
+from online.security.keyfiles import load_key_ring
+from online.security.service import Credentials
+from online.vault.service import Vault, build_vault
+
+Resolve = Callable[[Attempt, Metadata], Awaitable[object]]
+
+
+class Services(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a process of the service may use. `start` before use, `stop` after."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    writer: Writer
+    credentials: Credentials
+    merchants: Merchants
+    customers: Customers
+    vault: Vault
+    rails: Rails
+    routing: Routing
+    attempts: Attempts
+    risk: Risk
+    assessor: Assessor
+    instruments: Instruments
+    payments: Payments
+    intents: Intents
+    resolvers: Mapping[str, Resolve]
+
+    async def start(self) -> None:
+        await self.database.open()
+        await self.writer.start()
+        await self.risk.start()
+
+    async def stop(self) -> None:
+        await self.risk.stop()
+        await self.writer.stop()
+        await self.rails.close()
+        await self.database.close()
+
+    async def resolve(self, attempt: Attempt, actor: str) -> None:
+        """Asks the rail about an open attempt and lets the slice that ordered it record it."""
+        await self.resolvers[attempt.operation](attempt, Metadata(actor=actor))
+
+
+def clock_of(settings: Settings) -> Clock:
+    """System time, or the sandbox's clock that a file moves."""
+    if settings.sandbox.test_clock:
+        return FileClock(settings.data_dir / "clock.json")
+    return SystemClock()
+
+
+def build_services(settings: Settings) -> Services:
+    """The object graph; opens nothing."""
+    clock = clock_of(settings)
+    postgres = settings.database.postgres
+    database = Database(postgres.url, size=postgres.max_connections, role=postgres.role or None)
+    keys = settings.data_dir / "keys"
+    vault = build_vault(database, clock, keys)
+    rails = _rails(settings, vault)
+    routing = Routing(routes_of(settings.payment_routes))
+    attempts = Attempts(rails, _schedule(settings), clock, routing)
+    writer = Writer(database)
+    credentials = build_credentials(settings, database, clock)
+    merchants = Merchants(database, clock, credentials)
+    risk = _risk(settings)
+    per_user = settings.rate_limits.per_user
+    with_ = Collaborators(
+        database=database,
+        writer=writer,
+        clock=clock,
+        attempts=attempts,
+        merchants=merchants,
+        risk=risk,
+        routing=routing,
+        fees=load_fees(ROOT / "config" / "fees.yaml"),
+        limits=UserLimits(
+            transactions_per_day=per_user.transactions_per_day,
+            amount_per_day_minor=per_user.amount_per_day_minor,
+        ),
+    )
+    payments = Payments(with_, IntentFollower())
+    secret_key = load_key_ring(keys / "client_secret.key", "client_secret").key(1)
+    return Services(
+        settings=settings,
+        clock=clock,
+        database=database,
+        writer=writer,
+        credentials=credentials,
+        merchants=merchants,
+        customers=Customers(database, clock),
+        vault=vault,
+        rails=rails,
+        routing=routing,
+        attempts=attempts,
+        risk=risk,
+        assessor=Assessor(
+            risk=risk,
+            database=database,
+            clock=clock,
+            instruments=_AssessedInstruments(vault),
+            payments=_AssessedPayments(payments),
+        ),
+        instruments=Instruments(vault),
+        payments=payments,
+        intents=Intents(database, writer, clock, payments, secret_key),
+        resolvers=dict.fromkeys(("authorize", "capture", "void"), payments.resolve),
+    )
+
+
+def _rails(settings: Settings, vault: Vault) -> Rails:
+    if settings.sandbox.rails_in_process:
+        return in_process_rails(settings.payment_routes, vault)
+    return http_rails(settings.payment_routes, vault, timeouts=Timeouts())
+
+
+def _schedule(settings: Settings) -> Schedule:
+    recovery = settings.recovery
+    return Schedule(
+        max_enquiries=recovery.max_enquiries,
+        min_interval=timedelta(seconds=recovery.min_interval_s),
+        not_found_final_after=timedelta(seconds=recovery.not_found_final_after_s),
+        answer_within=timedelta(milliseconds=settings.server.timeout_ms),
+    )
+
+
+def _risk(settings: Settings) -> Risk:
+    fraud = settings.fraud_detection
+    path: Path | None = fraud.ml_model_path if fraud.enabled else None
+    rules = load_rules(ROOT / "config" / "rules.yaml")
+    return Risk(rules=rules, bundle_path=path, block_at=fraud.risk_threshold)
+
+
+class _AssessedInstruments:
+    """Answers risk's question about instruments from the vault."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+
+    async def instrument_of(
+        self, connection: Connection, merchant_id: UUID, *, vpa: str | None, card_token: str | None
+    ) -> str:
+        del connection  # the vault reads on one of its own
+        if card_token is None:
+            return self._vault.instrument_hash(vpa or "")
+        token = await self._vault.token(ids.decode("tok", card_token), merchant_id)
+        return token.fingerprint
+
+
+class _AssessedPayments:
+    """Answers risk's question about a payment that exists."""
+
+    def __init__(self, payments: Payments) -> None:
+        self._payments = payments
+
+    async def risk_input(
+        self, connection: Connection, payment_id: UUID, *, merchant_id: UUID, livemode: bool
+    ) -> RiskInput | None:
+        del connection
+        payment = await self._payments.get(payment_id, merchant_id)
+        return _risk_input(payment) if payment.livemode == livemode else None
+
+
+def _risk_input(payment: Payment) -> RiskInput:
+    customer = payment.customer_id
+    fields: dict[str, Any] = {
+        "customer_key": ids.encode("cus", customer) if customer else None,
+        "device_key": payment.device_id,
+    }
+    return RiskInput(
+        payment_id=payment.id,
+        at=payment.created_at,
+        amount_minor=payment.amount_minor,
+        currency=payment.currency,
+        method=payment.method,
+        merchant_id=payment.merchant_id,
+        instrument=payment.instrument,
+        livemode=payment.livemode,
+        **fields,
+    )

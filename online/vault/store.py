@@ -1,0 +1,58 @@
+"""The vault's one table."""
+
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct
+
+from online.platform.sql import Connection, load_queries
+from online.vault.domain import CardToken
+
+QUERIES = load_queries(__package__)
+
+
+class SealedCard(Struct, frozen=True):
+    pan_ciphertext: bytes | None
+    key_id: str
+    exp_month: int
+    exp_year: int
+
+
+async def insert_card(
+    connection: Connection,
+    token: CardToken,
+    *,
+    pan_ciphertext: bytes,
+    key_id: str,
+    created_at: datetime,
+) -> None:
+    await QUERIES.execute(
+        connection,
+        "insert_card",
+        id=token.id,
+        merchant_id=token.merchant_id,
+        fingerprint=token.fingerprint,
+        pan_ciphertext=pan_ciphertext,
+        key_id=key_id,
+        first6=token.first6,
+        last4=token.last4,
+        exp_month=token.exp_month,
+        exp_year=token.exp_year,
+        network=token.network,
+        livemode=token.livemode,
+        created_at=created_at,
+    )
+
+
+async def token(connection: Connection, token_id: UUID, merchant_id: UUID) -> CardToken | None:
+    return await QUERIES.one_or_none(
+        connection, "token", CardToken, id=token_id, merchant_id=merchant_id
+    )
+
+
+async def sealed_card(
+    connection: Connection, token_id: UUID, merchant_id: UUID
+) -> SealedCard | None:
+    return await QUERIES.one_or_none(
+        connection, "sealed_card", SealedCard, id=token_id, merchant_id=merchant_id
+    )

@@ -1,0 +1,1 @@
+"""Rules about the code itself: import order, sizes, clocks, what a tracked file may hold."""

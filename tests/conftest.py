@@ -1,0 +1,70 @@
+"""Fixtures shared by all tests: one embedded PostgreSQL a session, one database a test.
+
+A migrated template is cloned for each test that asks for `database_url`, so that tests neither
+see nor wait for each other.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from online.platform.embedded_postgres import EmbeddedPostgres
+from online.platform.migrations.run import upgrade
+
+_TODAY = datetime.now(UTC).date()  # noqa: DTZ011 - partitions around the real day
+_numbers = count()
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    data_dir: Path = tmp_path_factory.mktemp("postgres") / "data"
+    with EmbeddedPostgres(data_dir, settings={"fsync": "off", "max_connections": "200"}) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def template(postgres: EmbeddedPostgres) -> str:
+    name = "khata_template"
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
+        connection.execute(f"create database {name}")
+    upgrade(postgres.url(name), today=_TODAY)
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
+        connection.execute("alter role khata_app login password 'app'")
+        connection.execute("alter role khata_reader login password 'reader'")
+    return name
+
+
+@pytest.fixture
+def owner_url(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
+    """A fresh migrated database, as its owner."""
+    name = f"khata_{next(_numbers)}"
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
+        connection.execute(f"create database {name} template {template}")
+    yield postgres.url(name)
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
+        connection.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def database_url(postgres: EmbeddedPostgres, owner_url: str) -> str:
+    """The same database, as the service's own role."""
+    return postgres.url(_name(owner_url), user="khata_app", password="app")
+
+
+@pytest.fixture
+def reader_url(postgres: EmbeddedPostgres, owner_url: str) -> str:
+    """The same database, as the role that ingestion reads with."""
+    return postgres.url(_name(owner_url), user="khata_reader", password="reader")
+
+
+def _name(url: str) -> str:
+    return url.rpartition("/")[2].partition("?")[0]

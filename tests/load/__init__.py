@@ -1,0 +1,1 @@
+"""Benchmarks and load, each figure beside a baseline taken in the same run."""

@@ -1,0 +1,1 @@
+"""Many moves with faults between them, against a model that is obviously right."""

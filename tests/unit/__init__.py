@@ -1,0 +1,1 @@
+"""Pure code, no I/O, no clock: milliseconds each. What opens a socket or a file goes elsewhere."""

@@ -1,0 +1,1 @@
+"""The simulated banks and the world that pays through them, without HTTP."""

@@ -1,0 +1,119 @@
+"""Every magic value: what the bank answers, and what an enquiry says afterwards."""
+
+from datetime import timedelta
+
+import pytest
+
+from online.kernel.errors import NotFound
+from online.sandbox import magic
+from online.sandbox.magic import Behaviour, Outcome
+from tests.unit.sandbox.banking import Desk, answered, card, upi
+
+# value, answer at once (None: none), held, status and code of an enquiry later (None: not found)
+VPAS = [
+    ("success@khata", "approved", False, ("approved", "00")),
+    ("anybody@okaxis", "approved", False, ("approved", "00")),
+    ("SUCCESS@KHATA", "approved", False, ("approved", "00")),
+    ("decline@khata", "declined", False, ("declined", "ZA")),
+    ("insufficient@khata", "declined", False, ("declined", "Z9")),
+    ("wrongpin@khata", "declined", False, ("declined", "ZM")),
+    ("timeout@khata", "approved", True, ("approved", "00")),
+    ("timeoutfail@khata", "declined", True, ("declined", "U30")),
+    ("lost@khata", None, True, None),
+    ("pending@khata", "pending", False, ("approved", "00")),
+    ("techfail@khata", "failed", False, ("failed", "UP")),
+]
+CARDS = [
+    ("4242424242424242", "approved", False, ("approved", "00")),
+    ("5555555555554444", "approved", False, ("approved", "00")),
+    ("4111110000000013", "approved", False, ("approved", "00")),
+    ("4111110000000014", "declined", False, ("declined", "14")),
+    ("4000000000000002", "declined", False, ("declined", "05")),
+    ("4000000000009995", "declined", False, ("declined", "51")),
+    ("4000000000009987", "declined", False, ("declined", "41")),
+    ("4000000000009979", "declined", False, ("declined", "43")),
+    ("4000000000000069", "declined", False, ("declined", "54")),
+    ("4000000000000127", "declined", False, ("declined", "N7")),
+    ("4000000000000119", "failed", False, ("failed", "96")),
+    ("4000000000004068", "approved", True, ("approved", "00")),
+    ("4000000000004067", "declined", True, ("declined", "05")),
+]
+AMOUNTS = [
+    (100_051, "declined", False, ("declined", "Z9"), ("declined", "51")),
+    (100_068, "approved", True, ("approved", "00"), ("approved", "00")),
+    (100_067, "declined", True, ("declined", "U30"), ("declined", "05")),
+]
+
+
+def _check(
+    desk: Desk, rail: str, amount: int, part: dict[str, object], row: tuple[object, ...]
+) -> None:
+    status, held, later = row
+    reply = desk.send(rail, "authorize", amount, **part)
+    assert (reply.answer.status if reply.answer else None) == status
+    assert reply.held == held
+    desk.clock.advance(timedelta(seconds=2))
+    if later is None:
+        with pytest.raises(NotFound):
+            desk.enquire(desk.last, rail)
+        return
+    found = desk.enquire(desk.last, rail)
+    assert (found.status, found.code) == later
+    assert desk.enquire(desk.last, rail) == found
+    moved = desk.db.execute("select count(*) from movements").fetchone()[0]
+    assert moved == (1 if found.status == "approved" else 0)
+
+
+@pytest.mark.parametrize("row", VPAS, ids=lambda row: row[0])
+def test_vpa(row: tuple[object, ...]) -> None:
+    _check(Desk(), "upi_hdfc", 5_000, {"upi": upi(str(row[0]))}, row[1:])
+
+
+@pytest.mark.parametrize("row", CARDS, ids=lambda row: row[0])
+def test_card(row: tuple[object, ...]) -> None:
+    _check(Desk(), "card_a", 5_000, {"card": card(str(row[0]))}, row[1:])
+
+
+@pytest.mark.parametrize("row", AMOUNTS, ids=lambda row: str(row[0]))
+def test_amount(row: tuple[int, str, bool, tuple[str, str], tuple[str, str]]) -> None:
+    amount, status, held, by_upi, by_card = row
+    _check(Desk(), "upi_icici", amount, {"upi": upi()}, (status, held, by_upi))
+    _check(Desk(), "card_b", amount, {"card": card()}, (status, held, by_card))
+
+
+def test_the_tables_are_all_tested() -> None:
+    assert set(magic.VPAS) <= {row[0] for row in VPAS}
+    assert set(magic.CARDS) <= {row[0] for row in CARDS}
+    payment_amounts = {n for n, rule in magic.AMOUNTS.items() if "authorize" in rule.operations}
+    assert payment_amounts == {row[0] for row in AMOUNTS}
+
+
+@pytest.mark.parametrize(
+    ("amount", "expected"),
+    [
+        (100_151, Outcome("declined", "51", "Insufficient funds")),
+        (100_167, Outcome("declined", "05", "Do not honour", Behaviour.HELD)),
+        (100_168, Outcome("approved", "00", "Approved", Behaviour.HELD)),
+    ],
+)
+@pytest.mark.parametrize("operation", ["capture", "refund"])
+def test_amounts_of_later_operations(amount: int, expected: Outcome, operation: str) -> None:
+    desk = Desk()
+    paid = desk.pay(500_000, rail="card_a", capture=operation == "refund")
+    reply = desk.send("card_a", operation, amount, original_reference=paid)  # type: ignore[arg-type]
+    answer = answered(reply)
+    assert (answer.status, answer.code) == (expected.status, expected.code)
+    assert reply.held == (expected.behaviour is Behaviour.HELD)
+
+
+def test_all_magic_cards_have_a_valid_check_digit_or_are_listed() -> None:
+    assert magic.of_card("4242424242424241").code == "14"
+    assert magic.luhn_valid("4242424242424242")
+
+
+def test_an_expired_card_is_declined() -> None:
+    desk = Desk()
+    expired = card()
+    expired = type(expired)(expired.pan, 10, 2026)
+    answer = answered(desk.send("card_a", "authorize", 5_000, card=expired))
+    assert (answer.status, answer.code) == ("declined", "54")

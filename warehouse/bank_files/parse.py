@@ -1,0 +1,36 @@
+"""Which reader a file is for. Content decides; the name serves only as a label."""
+
+from warehouse.bank_files import camt, csv_layout
+from warehouse.bank_files.model import BankFile, Problem
+
+MAX_BYTES = 256 * 1024 * 1024
+
+
+def parse(data: bytes, name: str) -> BankFile:
+    """Read a file. Never raises on its content: what is wrong comes back as problems."""
+    if len(data) > MAX_BYTES:
+        return _refused(name, f"is larger than {MAX_BYTES} bytes")
+    if camt.looks_like(data):
+        return camt.read(data, name)
+    layout = csv_layout.find(data)
+    if layout is not None:
+        return csv_layout.read(data, name, layout)
+    return _refused(name, "unknown format")
+
+
+def _refused(name: str, reason: str) -> BankFile:
+    problem = Problem(line=0, field="file", value=name, reason=reason)
+    return BankFile(name=name, format="unknown", problems=[problem])
+
+
+def document(file: BankFile) -> dict[str, object]:
+    """The file as `python -m warehouse parse` prints it."""
+    shown: dict[str, object] = {
+        "file": file.name,
+        "format": file.format,
+        "statements": file.statements,
+        "problems": file.problems,
+    }
+    if file.rail_rows:
+        shown["rail_rows"] = file.rail_rows
+    return shown

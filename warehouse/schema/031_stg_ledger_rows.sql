@@ -1,0 +1,15 @@
+-- grain: one capture or confirmed refund on a rail's receivable (refunds negative)
+-- owner: finance
+-- day: business_date
+CREATE TABLE stg_ledger_rows (
+    entry_id VARCHAR,
+    transaction_id UUID,
+    payment_id VARCHAR,
+    kind VARCHAR,
+    reference VARCHAR,
+    amount_minor BIGINT,
+    currency VARCHAR,
+    rail VARCHAR,
+    business_date DATE,
+    occurred_at TIMESTAMPTZ
+);

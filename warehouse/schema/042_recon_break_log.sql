@@ -1,0 +1,18 @@
+-- grain: one opening or closing of a break; what offline has to tell online, append only
+-- owner: finance
+-- day: business_date
+CREATE TABLE recon_break_log (
+    break_id UUID,
+    generation INTEGER,
+    state VARCHAR,
+    business_date DATE,
+    kind VARCHAR,
+    side VARCHAR,
+    rail VARCHAR,
+    row_ids VARCHAR[],
+    reference VARCHAR,
+    expected_minor BIGINT,
+    actual_minor BIGINT,
+    currency VARCHAR,
+    reason VARCHAR
+);

@@ -1,0 +1,77 @@
+"""The tables of the lake, one file each: `NNN_<table>.sql`.
+
+Belongs here: columns, types and partitioning. Does not: how rows get there (`warehouse/sql`,
+`ingest.py`, `bank_files`).
+
+Each file's head is read by code and by people: `-- grain:`, `-- owner:`, and `-- day:` naming
+the column that a rerun of one business day replaces (and that the table is partitioned by).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from warehouse.connection import Lake, Warehouse
+
+_DIR = Path(__file__).parent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """One table as its file describes it."""
+
+    name: str
+    create: str
+    grain: str
+    owner: str
+    day: str | None
+
+
+@cache
+def tables() -> Mapping[str, Table]:
+    """Every table of the lake by name, in the order of the files."""
+    found = {}
+    for path in sorted(_DIR.glob("*.sql")):
+        name = path.stem.split("_", 1)[1]
+        text = path.read_text(encoding="utf-8")
+        head = dict(
+            line.removeprefix("--").strip().split(": ", 1)
+            for line in text.splitlines()
+            if line.startswith("--") and ": " in line
+        )
+        found[name] = Table(
+            name=name,
+            create=text.strip().rstrip(";"),
+            grain=head["grain"],
+            owner=head["owner"],
+            day=head.get("day"),
+        )
+    return found
+
+
+def day_column(table: str) -> str:
+    """The column that holds the business day of a table's rows."""
+    from warehouse.connection import WarehouseError
+
+    column = tables()[table].day if table in tables() else None
+    if column is None:
+        raise WarehouseError(f"{table} is not kept by day")
+    return column
+
+
+def ensure(warehouse: "Warehouse") -> list[str]:
+    """Create the tables that are missing; returns their names. Safe to call at every start."""
+
+    def body(lake: "Lake") -> list[str]:
+        present = set(warehouse.tables())
+        missing = [table for table in tables().values() if table.name not in present]
+        for table in missing:
+            lake.execute(table.create)
+            if table.day is not None:
+                lake.execute(f"ALTER TABLE {table.name} SET PARTITIONED BY ({table.day})")
+        return [table.name for table in missing]
+
+    return warehouse.transaction(body)

@@ -1,0 +1,13 @@
+-- grain: one booked bank line, around the day
+-- inputs: stg_bank_lines
+-- owner: finance
+SELECT
+    line_id AS row_id,
+    amount_minor,
+    currency,
+    booking_date AS day,
+    utr,
+    reference,
+    narrative
+FROM stg_bank_lines
+WHERE booking_date BETWEEN $day - $lookback_days::INTEGER AND $day + $lookback_days::INTEGER

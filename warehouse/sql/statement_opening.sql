@@ -1,0 +1,11 @@
+-- grain: one number: the merchant's balance before the period
+-- inputs: raw_entries, raw_accounts
+-- owner: finance
+SELECT coalesce(sum(entry.amount_minor), 0)::BIGINT AS opening_minor
+FROM raw_entries AS entry
+INNER JOIN raw_accounts AS account ON entry.account_id = account.id
+WHERE account.code LIKE $accounts
+    AND account.livemode = $livemode
+    AND entry.layer = 'posted'
+    AND entry.currency = $currency
+    AND entry.business_date < $start_date

@@ -1,0 +1,20 @@
+-- grain: one booked line of our bank's end-of-day statement, credit positive
+-- inputs: raw_bank_lines, raw_bank_files
+-- owner: finance
+SELECT
+    line.file_sha256[:16] || '-' || line.line_no AS line_id,
+    line.account,
+    line.value_date,
+    line.booking_date,
+    line.amount_minor,
+    line.currency,
+    nullif(line.bank_reference, '') AS utr,
+    nullif(line.reference, '') AS reference,
+    line.narrative,
+    line.file_sha256
+FROM raw_bank_lines AS line
+INNER JOIN raw_bank_files AS file ON line.file_sha256 = file.file_sha256
+WHERE line.booking_date = $day
+    AND NOT line.pending
+    -- Intraday reports and notifications announce what the statement repeats.
+    AND file.format = 'camt.053'

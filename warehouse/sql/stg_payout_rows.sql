@@ -1,0 +1,20 @@
+-- grain: one payout sent on the day (positive: what leaves the bank)
+-- inputs: raw_entries, raw_transactions, raw_accounts
+-- owner: finance
+SELECT
+    entry.id::VARCHAR AS entry_id,
+    entry.transaction_id,
+    posted.reference,
+    entry.amount_minor,
+    entry.currency,
+    split_part(account.code, ':', 2) AS rail,
+    entry.business_date,
+    posted.effective_at AS occurred_at
+FROM raw_entries AS entry
+INNER JOIN raw_transactions AS posted
+    ON entry.transaction_id = posted.id AND entry.business_date = posted.business_date
+INNER JOIN raw_accounts AS account ON entry.account_id = account.id
+WHERE entry.business_date = $day
+    AND entry.layer = 'posted'
+    AND posted.kind = 'payout_sent'
+    AND account.code LIKE 'payouts:%:in_transit'

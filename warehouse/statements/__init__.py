@@ -1,0 +1,10 @@
+"""Merchant statements: rows from the ledger, rendered as JSON, CSV and PDF.
+
+Belongs here: what a statement says and how it looks. Does not: who asked for it or where the
+file goes.
+"""
+
+from warehouse.statements.build import Line, Statement, build
+from warehouse.statements.render import FORMATS, render
+
+__all__ = ["FORMATS", "Line", "Statement", "build", "render"]
