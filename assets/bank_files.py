@@ -55,7 +55,7 @@ def load_bank_files(
         result = load_file(warehouse, path, received_at=clock.now())
         put_aside(path, folders.received / result.status, result.file_sha256)
         if result.problems:
-            context.log.error(f"{path.name} is quarantined: {result.problems[:5]}")
+            context.log.error("%s is quarantined: %s", path.name, result.problems[:5])
         results.append(result)
     for spec in _SPECS:
         yield dg.MaterializeResult(
@@ -79,9 +79,7 @@ def put_aside(path: Path, folder: Path, digest: str) -> None:
     path.replace(folder / f"{digest[:12]}-{path.name}")
 
 
-def _metadata(
-    warehouse: Warehouse, table: str, results: Sequence[LoadResult]
-) -> dict[str, Any]:
+def _metadata(warehouse: Warehouse, table: str, results: Sequence[LoadResult]) -> dict[str, Any]:
     if table != "raw_bank_files":
         return display.of_table(warehouse, table)
     columns = ("name", "format", "status", "rows", "days", "problems")

@@ -1,11 +1,11 @@
 """What must hold before anything downstream may use a table.
 
 Belongs here: conservation of money, in SQL, and running the column rules of `expectations` as
-checks. Does not: a rule of one column; none is kept twice. Each statement in `assets/sql` gives the
-rows that are wrong, so a check that fails shows them.
+checks. Does not: a rule of one column; none is kept twice. A statement in `assets/sql` gives the
+rows that are wrong, so that a check that fails shows them; one in `warehouse/sql` their number.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -18,12 +18,12 @@ from assets.partitions import day_of_check
 from assets.ports import Folders
 from assets.statements import manifest_path
 from expectations import run as quality
-from warehouse.connection import Lake, Warehouse
-from warehouse.reconciliation import conservation_gap
+from warehouse.connection import Lake, Warehouse, identifier
 from warehouse.schema import tables
 
 _SQL: Final = Path(__file__).parent / "sql"
 _SHOWN: Final = 20
+_LOG: Final = ("raw_events", "raw_entries")  # grow for ever: only what is new is looked at
 
 
 @cache
@@ -45,8 +45,8 @@ def nothing_wrong(lake: Lake, statement: str, **params: object) -> dg.AssetCheck
     )
 
 
-def conserved(name: str, asset: str, statement: str, description: str) -> dg.AssetChecksDefinition:
-    """A blocking check over the whole table or, in a run of one day, over that day."""
+def wrong(name: str, asset: str, statement: str, description: str) -> dg.AssetChecksDefinition:
+    """A blocking check by a statement of `assets/sql` that finds what is wrong, if anything."""
 
     @dg.asset_check(name=name, asset=asset, blocking=True, description=description)
     def check(
@@ -60,57 +60,74 @@ def conserved(name: str, asset: str, statement: str, description: str) -> dg.Ass
     return check
 
 
+def zero(name: str, asset: str, statement: str, description: str) -> dg.AssetChecksDefinition:
+    """A blocking check by a number of the warehouse that is zero when all is right."""
+
+    @dg.asset_check(name=name, asset=asset, blocking=True, description=description)
+    def check(
+        context: dg.AssetCheckExecutionContext, warehouse: dg.ResourceParam[Warehouse]
+    ) -> dg.AssetCheckResult:
+        found = int(warehouse.scalar(statement, day=day_of_check(context)))
+        return dg.AssetCheckResult(passed=found == 0, metadata={"off_by": found})
+
+    return check
+
+
 CONSERVATION: Final = (
-    conserved(
-        *("entries_sum_to_zero", "raw_entries", "ledger_unbalanced"),
-        "Debits equal credits: in every currency and layer, and in every single posting.",
+    zero(
+        *("ledger_sums_to_zero", "raw_entries", "check_ledger_zero"),
+        "Debits equal credits over the whole ledger, in every currency and layer.",
     ),
-    conserved(
+    zero(
+        *("postings_sum_to_zero", "raw_entries", "check_transactions_zero"),
+        "Debits equal credits in every single posting, and no posting is empty.",
+    ),
+    zero(
+        *("balances_are_sums", "raw_entries", "check_balances"),
+        "Each account's last stated balance is the sum of its entries.",
+    ),
+    zero(
+        *("no_entry_is_missing", "raw_entries", "check_balance_steps"),
+        "Each account's entries are numbered without a gap.",
+    ),
+    wrong(
         *("nothing_points_nowhere", "raw_entries", "ledger_orphans"),
         "Every leg has its posting and its account, and every posting its legs.",
     ),
-    conserved(
+    wrong(
         *("staged_equals_posted", "stg_ledger_rows", "ledger_rows_against_entries"),
         "What we claim from each rail is what the ledger moved on its receivable that day.",
     ),
-    conserved(
+    wrong(
         *("net_is_gross_less_costs", "stg_rail_rows", "rail_rows_off"),
         "On every row of a rail: net = gross − fee − GST.",
     ),
-    conserved(
+    wrong(
         *("statement_lines_foot", "stg_bank_lines", "bank_lines_off"),
         "The bank's opening balance and its lines lead to its closing balance.",
     ),
-    conserved(
+    zero(
+        *("every_rupee_is_explained", "recon_totals", "recon_conservation"),
+        "Matched, broken and not yet due add up to what came in, on every side.",
+    ),
+    wrong(
         *("batches_equal_the_ledger", "settlement_batches", "settlement_off"),
         "Each batch foots, is the sum of its lines, and is what the ledger moved for the merchant.",
     ),
-    conserved(
-        *("debits_equal_credits", "mart_trial_balance", "trial_balance_off"),
-        "The trial balance balances, in every currency and layer.",
+    zero(
+        *("debits_equal_credits", "mart_trial_balance", "check_trial_balance"),
+        "The trial balance balances and foots, in every currency and layer.",
     ),
-    conserved(
+    wrong(
         *("closed_days_owe_nothing", "mart_trial_balance", "receivable_left"),
         "Once a day's files are in, no rail owes us anything for it: it was settled, or it is a "
-        "break in suspense, or it is not yet due.",
+        "break in suspense, or a later settlement brings it.",
     ),
-    conserved(
+    wrong(
         *("merchants_add_up", "mart_merchant_day", "merchant_day_off"),
-        "The merchants' captures, refunds and net are those of the settlement lines.",
+        "The merchants' refunds and net are those of the settlement lines.",
     ),
 )
-
-
-@dg.asset_check(
-    asset="recon_totals",
-    blocking=True,
-    description="Matched, broken and not yet due add up to what came in, on every side.",
-)
-def every_rupee_is_explained(
-    context: dg.AssetCheckExecutionContext, warehouse: dg.ResourceParam[Warehouse]
-) -> dg.AssetCheckResult:
-    gap = conservation_gap(warehouse, day_of_check(context))
-    return dg.AssetCheckResult(passed=gap == 0, metadata={"gap": gap})
 
 
 @dg.asset_check(
@@ -127,49 +144,44 @@ def statements_foot(
     return nothing_wrong(warehouse, "statements_off", manifest=manifest)
 
 
-def _rules_check(table: str) -> dg.AssetCheckSpec:
-    return dg.AssetCheckSpec(
-        "columns",
+def column_rules(table: str) -> dg.AssetChecksDefinition:
+    """The suite of a table over the partition that the run is about; one step each, so that a
+    table that fails stops what is made from it and nothing else."""
+
+    @dg.asset_check(
+        name="columns",
         asset=table,
         blocking=True,
         description="Every column holds what it may hold (Great Expectations).",
     )
-
-
-@dg.multi_asset_check(
-    name="column_rules",
-    specs=[_rules_check(table) for table in quality.SUITES],
-    can_subset=True,
-)
-def column_rules(
-    context: dg.AssetCheckExecutionContext,
-    warehouse: dg.ResourceParam[Warehouse],
-    folders: dg.ResourceParam[Folders],
-) -> Iterator[dg.AssetCheckResult]:
-    """The suite of each selected table over the partition that the run is about."""
-    for key in sorted(context.selected_asset_check_keys):
-        table = key.asset_key.to_user_string()
+    def check(
+        context: dg.AssetCheckExecutionContext,
+        warehouse: dg.ResourceParam[Warehouse],
+        folders: dg.ResourceParam[Folders],
+    ) -> dg.AssetCheckResult:
         frame, partition = partition_of(context, warehouse, table)
         result = quality.validate(quality.suite(table), to_pandas(frame), partition=partition)
-        written = quality.write_page(result, folders.quality)
-        yield dg.AssetCheckResult(
-            asset_key=key.asset_key,
-            check_name=key.name,
-            passed=result.passed,
-            metadata=_shown(result, written),
-        )
+        page = quality.write_page(result, folders.quality)
+        return dg.AssetCheckResult(passed=result.passed, metadata=_shown(result, page))
+
+    return check
+
+
+COLUMN_RULES: Final = tuple(column_rules(table) for table in quality.SUITES)
 
 
 def partition_of(
     context: dg.AssetCheckExecutionContext, warehouse: Warehouse, table: str
 ) -> tuple[pl.DataFrame, str]:
     """One day of a table kept by day; of the log, what the last ingest brought."""
+    select = f"SELECT {quality.suite(table).columns} FROM {identifier(table)}"  # noqa: S608
+    if table in _LOG:
+        since = _ingested_from(context, table)
+        return warehouse.frame(f"{select} WHERE xid >= $since", since=since), f"from-{since}"
     day, column = day_of_check(context), tables()[table].day
-    select = f"SELECT {quality.suite(table).columns} FROM {table}"
     if day is not None and column is not None:
         return warehouse.frame(f"{select} WHERE {column} = $day", day=day), day.isoformat()
-    since = _ingested_from(context, table)
-    return warehouse.frame(f"{select} WHERE xid >= $since", since=since), f"from-{since}"
+    return warehouse.frame(select), "whole"
 
 
 def _ingested_from(context: dg.AssetCheckExecutionContext, table: str) -> int:

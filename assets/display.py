@@ -28,7 +28,9 @@ def money_text(minor: int, currency: str = "INR") -> str:
     head, tail = whole[:-3], whole[-3:]
     size = 2 if currency == "INR" else 3
     groups = [head[max(0, end - size) : end] for end in range(len(head), 0, -size)][::-1]
-    return f"{sign}{_SIGNS.get(currency, currency + ' ')}{','.join([*groups, tail])}{point}{fraction}"
+    return (
+        f"{sign}{_SIGNS.get(currency, currency + ' ')}{','.join([*groups, tail])}{point}{fraction}"
+    )
 
 
 def table_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -73,15 +75,16 @@ def of_table(
     described = tables()[name]
     where = f"WHERE {described.day} = $day" if day is not None and described.day else ""
     params = {"day": day} if where else {}
-    found = lake.rows(f"SELECT count(*) FROM {identifier(name)} {where}", **params)
+    source = f"FROM {identifier(name)} {where}"
+    found = lake.rows(f"SELECT count(*) {source}", **params)
     metadata: dict[str, Any] = {"dagster/row_count": int(found[0][0])}
     if day is not None:
         metadata["business_day"] = day.isoformat()
     if sums:
-        metadata |= money(_sums(lake, name, sums, where, params))
+        metadata |= money(_sums(lake, source, sums, params))
     shown = list(columns) or _columns(lake, name)
     preview = lake.rows(
-        f"SELECT {', '.join(_quoted(column) for column in shown)} FROM {identifier(name)} {where}"
+        f"SELECT {', '.join(map(_quoted, shown))} {source}"
         f" ORDER BY {order_by} LIMIT {PREVIEW_ROWS}",
         **params,
     )
@@ -91,17 +94,19 @@ def of_table(
 
 
 def _sums(
-    lake: Lake, name: str, sums: Sequence[str], where: str, params: Mapping[str, object]
+    lake: Lake, source: str, sums: Sequence[str], params: Mapping[str, object]
 ) -> dict[str, dict[str, int]]:
     summed = ", ".join(f"coalesce(sum({identifier(column)}), 0)::BIGINT" for column in sums)
     found = lake.rows(
-        f"SELECT currency, {summed} FROM {identifier(name)} {where} GROUP BY currency ORDER BY 1",
+        f"SELECT currency, {summed} {source} GROUP BY currency ORDER BY 1",
         **params,
     )
     totals: dict[str, dict[str, int]] = {}
     for currency, *amounts in found:
         for column, minor in zip(sums, amounts, strict=True):
-            totals.setdefault(f"sum_{column.removesuffix('_minor')}", {})[str(currency)] = int(minor)
+            totals.setdefault(f"sum_{column.removesuffix('_minor')}", {})[str(currency)] = int(
+                minor
+            )
     return totals
 
 
@@ -132,5 +137,3 @@ def _cell(column: str, value: object, currency: str) -> str:
         return ids.encode("mrc", value)
     text = str(value).replace("|", "\\|").replace("\n", " ")
     return text if len(text) <= _LONGEST_CELL else text[: _LONGEST_CELL - 1] + "…"
-
-

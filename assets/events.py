@@ -59,6 +59,8 @@ _ORDER: Final = {
 @dg.multi_asset(
     name="ingest_online",
     specs=[spec.replace_attributes(group_name=BOOKS, kinds={"postgres"}) for spec in _SPECS],
+    # Two runs may want to at the same time; the second waits for the first.
+    retry_policy=dg.RetryPolicy(max_retries=5, delay=3),
 )
 def ingest_online(
     warehouse: dg.ResourceParam[Warehouse],

@@ -105,9 +105,7 @@ def fraud_promotion(
 ) -> dg.MaterializeResult:
     """The newest version held against every gate. If all hold, it becomes champion and its bundle
     is published for the service; if one does not, the old champion stays and this says why."""
-    decision = promote_version(
-        _newest_version(context), tracking, folders.champion_bundle, Gates()
-    )
+    decision = promote_version(_newest_version(context), tracking, folders.champion_bundle, Gates())
     for reason in decision.reasons:
         context.log.warning(reason)
     return dg.MaterializeResult(metadata=_shown(decision, folders))
@@ -127,7 +125,12 @@ def _counts(part: Part) -> tuple[int, int, int]:
 
 def _shown(decision: Decision, folders: Folders) -> dict[str, Any]:
     gates = [
-        (gate.name, round(gate.value, 6), f"{gate.must} {gate.limit:g}", "yes" if gate.passed else "NO")
+        (
+            gate.name,
+            round(gate.value, 6),
+            f"{gate.must} {gate.limit:g}",
+            "yes" if gate.passed else "NO",
+        )
         for gate in decision.gates
     ]
     return {

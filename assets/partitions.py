@@ -4,6 +4,7 @@ Belongs here: the daily partitions that every dated asset shares, and how days d
 Does not: which days run when (`pipelines.schedules`).
 """
 
+import warnings
 from datetime import date
 from typing import Final
 
@@ -13,10 +14,11 @@ import dagster as dg
 DAILY: Final = dg.DailyPartitionsDefinition("2024-01-01", timezone="Asia/Kolkata", end_offset=1)
 
 # A day is also explained by what comes after it: late rows, and the bank's credits for it.
-# Dagster calls the second argument beta; a day that is not there yet is exactly what it is for.
-LATER_DAYS: Final = dg.TimeWindowPartitionMapping(
-    start_offset=0, end_offset=2, allow_nonexistent_upstream_partitions=True
-)
+# Dagster warns that the last argument is beta; a day that is not there yet is what it is for.
+with warnings.catch_warnings(action="ignore"):
+    LATER_DAYS: Final = dg.TimeWindowPartitionMapping(
+        start_offset=0, end_offset=2, allow_nonexistent_upstream_partitions=True
+    )
 
 
 def day_of(context: dg.AssetExecutionContext) -> date:

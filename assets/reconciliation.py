@@ -14,7 +14,6 @@ from assets import answers, display
 from assets.groups import FINANCE, RECONCILIATION
 from assets.partitions import DAILY, LATER_DAYS, day_of
 from assets.ports import Online
-from online.kernel import ids
 from online.kernel.clock import Clock, business_date
 from warehouse.connection import Warehouse
 from warehouse.postings import Posting, break_postings, file_postings
@@ -158,7 +157,8 @@ def breaks_reported(
 def break_line(change: Break) -> dict[str, Any]:
     """One opening or closing, as online reads it."""
     return {
-        "break_id": ids.encode("brk", change.break_id),
+        "break_id": str(change.break_id),
+        "generation": change.generation,
         "kind": change.kind,
         "side": change.side,
         "rail": change.rail,

@@ -5,7 +5,7 @@ paying (`online`, which sums its own ledger again before it accepts a batch).
 """
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import dagster as dg
 
@@ -13,9 +13,8 @@ from assets import answers, display
 from assets.groups import FINANCE, SETTLEMENT
 from assets.partitions import DAILY, day_of
 from assets.ports import Online
-from online.kernel import ids
 from warehouse.connection import Warehouse
-from warehouse.settlement import Batch, batches, settle_day
+from warehouse.settlement import batches, settle_day
 
 _SUMS: Final = ("gross_minor", "refunds_minor", "fees_minor", "tax_minor", "net_minor")
 _LINE_SUMS: Final = ("gross_minor", "refund_minor", "fee_minor", "tax_minor", "net_minor")
@@ -83,7 +82,7 @@ def settlements_sent(
     the merchants. Sending a day again pays nobody twice."""
     due = batches(warehouse, day_of(context))
     snapshot = warehouse.snapshot_id()
-    found = online.send_lines("settlement-batches", [batch_line(batch, snapshot) for batch in due])
+    found = online.send_lines("settlement-batches", [batch.wire(snapshot) for batch in due])
     answers.require_none_refused("settlement batches", found)
     columns = ("merchant", "status", "settlement", "payout", "net_minor")
     rows = [
@@ -102,20 +101,3 @@ def settlements_sent(
             "settlements": display.table(columns, rows),
         }
     )
-
-
-def batch_line(batch: Batch, snapshot: int) -> dict[str, Any]:
-    """One batch, as online reads it."""
-    return {
-        "merchant_id": ids.encode("mrc", batch.merchant_id),
-        "business_date": batch.business_date,
-        "currency": batch.currency,
-        "gross": batch.gross_minor,
-        "refunds": batch.refunds_minor,
-        "fees": batch.fees_minor,
-        "tax": batch.tax_minor,
-        "reserve": batch.reserve_minor,
-        "net": batch.net_minor,
-        "count": batch.count,
-        "snapshot": snapshot,
-    }

@@ -34,9 +34,7 @@ def staged(
     ) -> dg.MaterializeResult:
         day = day_of(context)
         warehouse.replace_day(table, table, day=day)
-        return dg.MaterializeResult(
-            metadata=display.of_table(warehouse, table, day=day, sums=sums)
-        )
+        return dg.MaterializeResult(metadata=display.of_table(warehouse, table, day=day, sums=sums))
 
     return day_of_table
 

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import dagster as dg
 import msgspec
+from pydantic import Field
 
 from assets import display
 from assets.groups import FINANCE, STATEMENTS
@@ -22,18 +23,22 @@ from warehouse.connection import Warehouse
 from warehouse.statements import FORMATS, Statement, build, render
 
 
-class StatementPeriod(dg.Config):
-    """Which statements to make: merchants (all when none is named), days, formats.
+class StatementRequest(dg.Config):
+    """One statement that somebody asked for; without an id it derives its own."""
 
-    `statement_id` is given when a merchant asked for one statement; the others derive theirs, so
-    that making one again gives the same.
-    """
-
+    merchant_id: str
     start_date: str
     end_date: str
-    merchant_ids: list[str] = []
-    formats: list[str] = list(FORMATS)
+    format: str = "pdf"
     statement_id: str | None = None
+
+
+class StatementRun(dg.Config):
+    """Which statements to make: those asked for, and if days are given every merchant's of them."""
+
+    requests: list[StatementRequest] = Field(default_factory=list)
+    first_day: str | None = None
+    last_day: str | None = None
 
 
 class Rendered(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,31 +69,23 @@ class Rendered(msgspec.Struct, frozen=True, kw_only=True):
 )
 def statement_files(
     context: dg.AssetExecutionContext,
-    config: StatementPeriod,
+    config: StatementRun,
     warehouse: dg.ResourceParam[Warehouse],
     folders: dg.ResourceParam[Folders],
 ) -> dg.MaterializeResult:
     """Statements as PDF, CSV and JSON from the same rows: opening balance, every movement, totals
     and closing balance, with the warehouse snapshot they were made from."""
     snapshot = warehouse.snapshot_id()
-    rendered: list[Rendered] = []
-    for merchant in config.merchant_ids or _every_merchant(warehouse):
-        statement = build(
-            warehouse,
-            statement_id=statement_id(config, merchant),
-            merchant_id=ids.decode("mrc", merchant),
-            start_date=date.fromisoformat(config.start_date),
-            end_date=date.fromisoformat(config.end_date),
-            snapshot=snapshot,
-        )
-        rendered += [_write(statement, form, folders.statements) for form in config.formats]
+    rendered = [
+        _write(_build(warehouse, request, snapshot), request.format, folders.statements)
+        for request in [*config.requests, *_every_merchant(warehouse, config)]
+    ]
     manifest = manifest_path(folders, context.run_id)
     manifest.parent.mkdir(parents=True, exist_ok=True)
     manifest.write_bytes(msgspec.json.format(msgspec.json.encode(rendered), indent=2))
     return dg.MaterializeResult(
         metadata={
             "files": len(rendered),
-            "period": f"{config.start_date} to {config.end_date}",
             "warehouse_snapshot": snapshot,
             "manifest": dg.MetadataValue.path(str(manifest)),
             "statements": _shown(rendered),
@@ -119,16 +116,7 @@ def statements_published(
                 "content_base64": base64.b64encode(content).decode("ascii"),
             },
         )
-    return dg.MaterializeResult(
-        metadata={"files": len(rendered), "statements": _shown(rendered)}
-    )
-
-
-def statement_id(config: StatementPeriod, merchant: str) -> UUID:
-    """The id that was asked for, or one that the same merchant and period always get."""
-    if config.statement_id is not None:
-        return ids.decode("stm", config.statement_id)
-    return ids.derived("statement", merchant, config.start_date, config.end_date)
+    return dg.MaterializeResult(metadata={"files": len(rendered), "statements": _shown(rendered)})
 
 
 def manifest_path(folders: Folders, run_id: str) -> Path:
@@ -143,15 +131,45 @@ def manifest(folders: Folders, run_id: str) -> list[Rendered]:
     return msgspec.json.decode(path.read_bytes(), type=list[Rendered])
 
 
-def _every_merchant(warehouse: Warehouse) -> list[str]:
+def _every_merchant(warehouse: Warehouse, config: StatementRun) -> list[StatementRequest]:
+    if config.first_day is None or config.last_day is None:
+        return []
     found = warehouse.rows("SELECT id FROM raw_merchants ORDER BY name, id")
-    return [ids.encode("mrc", merchant) for (merchant,) in found]
+    return [
+        StatementRequest(
+            merchant_id=ids.encode("mrc", merchant),
+            start_date=config.first_day,
+            end_date=config.last_day,
+            format=form,
+        )
+        for (merchant,) in found
+        for form in FORMATS
+    ]
+
+
+def _build(warehouse: Warehouse, request: StatementRequest, snapshot: int) -> Statement:
+    return build(
+        warehouse,
+        statement_id=statement_id(request, snapshot),
+        merchant_id=ids.decode("mrc", request.merchant_id),
+        start_date=date.fromisoformat(request.start_date),
+        end_date=date.fromisoformat(request.end_date),
+        snapshot=snapshot,
+    )
+
+
+def statement_id(request: StatementRequest, snapshot: int) -> UUID:
+    """The id that was asked for. Otherwise one of its own for each snapshot: a statement that was
+    given out is never changed."""
+    if request.statement_id is not None:
+        return ids.decode("stm", request.statement_id)
+    period = (request.merchant_id, request.start_date, request.end_date, request.format)
+    return ids.derived("statement of a snapshot", *period, str(snapshot))
 
 
 def _write(statement: Statement, form: str, folder: Path) -> Rendered:
     content = render(statement, form)
-    name = f"{statement.number}-{statement.start_date}-{statement.end_date}.{form}"
-    path = folder / statement.merchant_id / name.replace("/", "-")
+    path = folder / statement.merchant_id / f"{statement.number}.{form}"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return Rendered(

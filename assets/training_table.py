@@ -43,7 +43,7 @@ def store(warehouse: Warehouse, dataset: Dataset) -> int:
 
 def load(warehouse: Lake) -> Dataset:
     """The stored training set; refused if it was made for other features than today's."""
-    about = warehouse.frame(f"SELECT * FROM {ABOUT}").row(0, named=True)
+    about = warehouse.frame(f"FROM {ABOUT}").row(0, named=True)
     if about["feature_set"] != feature_set_hash():
         raise ValueError("the stored training set has other features: make fraud_training_set anew")
     delay = timedelta(microseconds=about["label_delay_us"])
@@ -75,7 +75,7 @@ def _frame(name: str, part: Part) -> pl.DataFrame:
 def _part(lake: Lake, name: str) -> Part:
     import numpy as np
 
-    frame = lake.frame(f"SELECT * FROM {ROWS} WHERE part = $part ORDER BY row_no", part=name)
+    frame = lake.frame(f"FROM {ROWS} WHERE part = $part ORDER BY row_no", part=name)
     rows = frame.select(feature_names()).to_numpy().astype(np.float32)
     return Part(
         rows=np.ascontiguousarray(rows),

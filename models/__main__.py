@@ -12,8 +12,12 @@ import sys
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
+
+if TYPE_CHECKING:
+    from models.fraud.registry import Tracking
 
 ROOT = Path(__file__).resolve().parents[1]
 QUERIES = ROOT / "online" / "risk" / "queries.sql"
@@ -37,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--warehouse", required=True, help="DuckLake catalog")
     train.add_argument("--lake-data", required=True, help="where the lake keeps its files")
     train.add_argument("--test-days", type=int, default=10)
-    train.add_argument("--label-delay-days", type=int, default=10)
+    train.add_argument("--label-delay-days", type=int, help="default: that of models.fraud.dataset")
     train.add_argument("--algorithm", default="hist_gradient_boosting")
     train.add_argument("--promote", action="store_true", help="promote it if it passes the gates")
     train.add_argument("--seed", type=int, default=7)
@@ -50,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from models.fraud.dataset import build_dataset, latest_split
+    from models.fraud.dataset import LABEL_DELAY, build_dataset, latest_split
     from models.fraud.registry import record
     from models.fraud.training import TrainingParams, fit
     from warehouse.connection import LakeConfig, Warehouse
@@ -60,11 +64,10 @@ def _train(options: argparse.Namespace) -> int:
     )
     config = LakeConfig(catalog=options.warehouse, data_path=options.lake_data, read_only=True)
     with Warehouse(config) as lake:
-        split = latest_split(
-            lake.connection,
-            test_days=options.test_days,
-            label_delay=timedelta(days=options.label_delay_days),
-        )
+        delay = LABEL_DELAY
+        if options.label_delay_days is not None:
+            delay = timedelta(days=options.label_delay_days)
+        split = latest_split(lake.connection, test_days=options.test_days, label_delay=delay)
         dataset = build_dataset(lake.connection, split, snapshot=str(lake.snapshot_id()))
     recorded = record(fit(dataset, params), dataset, _tracking(options))
     _print(recorded)
@@ -104,12 +107,12 @@ def _compile(options: argparse.Namespace) -> int:
     return 0
 
 
-def _tracking(options: argparse.Namespace):  # type: ignore[no-untyped-def]
-    from models.fraud.registry import Tracking
+def _tracking(options: argparse.Namespace) -> "Tracking":
+    from models.fraud.registry import Tracking as Settings
 
     uri = options.tracking or f"sqlite:///{(options.data / 'mlflow' / 'mlflow.db').resolve()}"
     (options.data / "mlflow").mkdir(parents=True, exist_ok=True)
-    return Tracking(uri=uri, artifacts=options.data / "mlflow" / "artifacts")
+    return Settings(uri=uri, artifacts=options.data / "mlflow" / "artifacts")
 
 
 def _print(found: object) -> None:

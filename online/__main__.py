@@ -93,6 +93,15 @@ def _export_schemas(arguments: argparse.Namespace) -> None:
         (arguments.out / f"{name}.json").write_text(f"{text}\n", encoding="utf-8")
 
 
+def _diagrams(arguments: argparse.Namespace) -> None:
+    from online.operations import diagrams
+
+    if arguments.write:
+        diagrams.write(arguments.write)
+    else:
+        print(diagrams.document())
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m online", description=__doc__)
     commands = parser.add_subparsers(required=True)
@@ -121,6 +130,8 @@ def _arguments() -> argparse.Namespace:
     seed.add_argument("--seed", type=int, default=7)
     export = command("export-schemas", _export_schemas, "the event schemas as JSON Schema files")
     export.add_argument("--out", type=Path, default=Path("docs/events"))
+    drawn = command("diagrams", _diagrams, "state diagrams from the transition tables")
+    drawn.add_argument("--write", type=Path, help="a Markdown file with diagram markers")
     return parser.parse_args()
 
 

@@ -4,32 +4,112 @@ Belongs here: arguments and printing. Does not: anything that another module cou
 """
 
 import argparse
+import csv
+import json
+import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+if TYPE_CHECKING:
+    from warehouse.connection import Lake
+
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; the exit code is 1 when a file or a query was refused."""
-    parser = argparse.ArgumentParser(prog="python -m warehouse", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    parse = commands.add_parser("parse", help="print each bank file as one JSON document a line")
-    parse.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    parse.set_defaults(run=_parse)
-    chosen = parser.parse_args(arguments)
+    """Run one command; returns the exit code."""
+    chosen = _parser().parse_args(arguments)
     return int(chosen.run(chosen))
 
 
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m warehouse", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    parse = commands.add_parser("parse", help="print each bank file as one JSON document a line")
+    parse.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    parse.set_defaults(run=_parse)
+
+    reconcile = commands.add_parser("reconcile", help="match three CSV files, write the breaks")
+    for name in ("ledger", "rail", "bank"):
+        reconcile.add_argument(f"--{name}", required=True, type=Path, metavar="CSV")
+    reconcile.add_argument("--out", required=True, type=Path, metavar="DIR")
+    reconcile.add_argument("--config", type=Path, metavar="YAML", help="windows and words")
+    reconcile.set_defaults(run=_reconcile)
+
+    sql = commands.add_parser("sql", help="run one query on the lake, read only")
+    sql.add_argument("query")
+    sql.add_argument("--catalog", default=os.environ.get("KHATA_LAKE_CATALOG"))
+    sql.add_argument("--data-path", default=os.environ.get("KHATA_LAKE_DATA_PATH"))
+    sql.add_argument("--at-version", type=int, help="as the lake was at this snapshot")
+    sql.add_argument("--format", choices=("table", "csv", "json"), default="table")
+    sql.set_defaults(run=_sql)
+    return parser
+
+
 def _parse(chosen: argparse.Namespace) -> int:
-    from warehouse.bank_files.parse import document, parse
+    from warehouse.bank_files.parse import document, parse, unreadable
 
     for path in chosen.files:
+        try:
+            file = parse(path.read_bytes(), str(path))
+        except OSError as error:
+            file = unreadable(str(path), error.strerror or "cannot be read")
         # A file with problems is an answer, not a failure of this command.
-        file = parse(path.read_bytes(), str(path))
         sys.stdout.buffer.write(msgspec.json.encode(document(file)) + b"\n")
     sys.stdout.flush()
     return 0
+
+
+def _reconcile(chosen: argparse.Namespace) -> int:
+    from warehouse.connection import WarehouseError
+    from warehouse.reconcile_files import reconcile_files
+    from warehouse.reconciliation import load_rules
+
+    rules = load_rules(chosen.config) if chosen.config else load_rules()
+    try:
+        summary = reconcile_files(chosen.ledger, chosen.rail, chosen.bank, chosen.out, rules=rules)
+    except WarehouseError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(json.dumps({key: summary[key] for key in ("matches", "breaks", "unexplained")}))
+    return 0 if summary["unexplained"] == 0 else 1
+
+
+def _sql(chosen: argparse.Namespace) -> int:
+    from warehouse.connection import LakeConfig, Warehouse, is_query
+
+    if not chosen.catalog or not chosen.data_path:
+        print("say where the lake is: --catalog and --data-path", file=sys.stderr)
+        return 2
+    if not is_query(chosen.query):
+        print("only one query (SELECT, FROM, DESCRIBE, EXPLAIN) is allowed", file=sys.stderr)
+        return 2
+    config = LakeConfig(catalog=chosen.catalog, data_path=chosen.data_path, read_only=True)
+    with Warehouse(config) as warehouse:
+        if chosen.at_version is None:
+            _show(warehouse, chosen.query, chosen.format)
+        else:
+            with warehouse.at_version(chosen.at_version) as lake:
+                _show(lake, chosen.query, chosen.format)
+    return 0
+
+
+def _show(lake: "Lake", query: str, form: str) -> None:
+    found = lake.connection.execute(query)
+    if form == "table":
+        print(lake.connection.sql(query))
+        return
+    columns = [column[0] for column in found.description or []]
+    rows: list[tuple[Any, ...]] = found.fetchall()
+    if form == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
+        return
+    for row in rows:
+        print(json.dumps(dict(zip(columns, row, strict=True)), default=str))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -36,7 +36,24 @@ MAX_ATTEMPTS = 6
 _PARAMETER = re.compile(r"\$([a-z_][a-z0-9_]*)")
 _COMMENT = re.compile(r"--[^\n]*")
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
-_CONFLICT = re.compile(r"transaction conflict|could not serialize|failed to commit ducklake", re.I)
+_CONFLICT = re.compile(
+    r"transaction conflict|could not serialize|failed to commit ducklake", re.IGNORECASE
+)
+
+
+# `typeid('pay', id)` writes an id as the outside knows it (`online.kernel.ids.encode`).
+_TYPEID = """
+CREATE OR REPLACE TEMP MACRO typeid(prefix, id) AS prefix || '_' || list_aggregate(list_transform(
+    range(26),
+    lambda place: substr(
+        '0123456789abcdefghjkmnpqrstvwxyz',
+        1 + ('0b' || substr(
+            '00' || unhex(replace(id::VARCHAR, '-', ''))::BIT::VARCHAR, 1 + 5 * place, 5
+        ))::INTEGER,
+        1
+    )
+), 'string_agg', '')
+"""
 
 
 class WarehouseError(Exception):
@@ -78,6 +95,16 @@ def sql_text(name: str) -> str:
     if not path.is_file():
         raise WarehouseError(f"no such statement: sql/{path.name}")
     return path.read_text(encoding="utf-8").strip().rstrip(";")
+
+
+def is_query(text: str) -> bool:
+    """Whether a text is one statement that only reads."""
+    try:
+        statements = duckdb.extract_statements(text)
+    except duckdb.Error:
+        return False
+    reading = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
+    return len(statements) == 1 and statements[0].type in reading
 
 
 def identifier(name: str) -> str:
@@ -177,6 +204,7 @@ class Warehouse(Lake):
             options.append("READ_ONLY")
         run(f"ATTACH {quoted('ducklake:' + catalog)} AS {LAKE} ({', '.join(options)})")
         run(f"USE {LAKE}")
+        run(_TYPEID)
 
     def __enter__(self) -> Self:
         return self
@@ -209,16 +237,15 @@ class Warehouse(Lake):
                 if not _is_conflict(error) or attempt == MAX_ATTEMPTS:
                     raise
                 # Jitter spreads writers that collided once; it decides no result.
-                time.sleep(random.uniform(0.05, 0.2) * 2**attempt)
+                time.sleep(random.uniform(0.05, 0.2) * 2**attempt)  # noqa: S311
             else:
                 return result
         raise AssertionError("unreachable")
 
     def _rollback(self) -> None:
-        try:
+        # A failed COMMIT has already ended the transaction.
+        with suppress(duckdb.Error):
             self.connection.execute("ROLLBACK")
-        except duckdb.Error:
-            pass  # A failed COMMIT has already ended the transaction.
 
     def replace_day(self, table: str, sql_name: str, *, day: date, **params: object) -> int:
         """Replace one day of a table by the rows of a statement; returns how many.
@@ -270,13 +297,23 @@ class Warehouse(Lake):
         )
         return [str(name) for (name,) in found]
 
+    def _tables_at(self, version: int) -> list[str]:
+        found = self.rows(
+            f"SELECT table_name FROM __ducklake_metadata_{LAKE}.ducklake_table"
+            " WHERE begin_snapshot <= $version AND coalesce(end_snapshot > $version, true)"
+            " ORDER BY 1",
+            version=version,
+        )
+        return [str(name) for (name,) in found]
+
     @contextmanager
     def at_version(self, version: int) -> Iterator[Lake]:
         """Read every table as it was at a snapshot, by the same statements."""
         connection = self.connection.cursor()
         try:
             connection.execute(f"USE {LAKE}")
-            for table in self.tables():
+            connection.execute(_TYPEID)
+            for table in self._tables_at(version):
                 # A temporary view of the same name is found before the lake's table.
                 connection.execute(
                     f"CREATE TEMP VIEW {table} AS "
@@ -289,5 +326,3 @@ class Warehouse(Lake):
 
 def _is_conflict(error: BaseException) -> bool:
     return isinstance(error, duckdb.Error) and bool(_CONFLICT.search(str(error)))
-
-

@@ -102,7 +102,7 @@ class PostgresSource:
 
 
 def _value(connection: psycopg.Connection, statement: str) -> object:
-    row = connection.execute(statement).fetchone()  # type: ignore[call-overload]
+    row = connection.execute(statement).fetchone()
     return None if row is None else row[0]
 
 
@@ -154,5 +154,7 @@ def _watermarks(lake: Lake, epoch: str) -> dict[str, int]:
 
 def _insert(lake: Lake, view: str, statement: str) -> int:
     columns = {**INCREMENTAL, **REFRESHED}[view]
-    (inserted,) = lake.rows(f"INSERT INTO raw_{view} ({columns}) SELECT {columns} FROM ({statement})")
+    (inserted,) = lake.rows(
+        f"INSERT INTO raw_{view} ({columns}) SELECT {columns} FROM ({statement})"
+    )
     return int(inserted[0])

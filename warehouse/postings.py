@@ -41,7 +41,7 @@ class Posting(msgspec.Struct, frozen=True, kw_only=True):
     entries: tuple[PostingEntry, ...]
 
 
-class Unbalanced(ValueError):  # noqa: N818 - reads as what it is at the call site
+class Unbalanced(ValueError):
     """Legs that do not sum to zero."""
 
 

@@ -24,6 +24,7 @@ COLUMNS = {
     ),
     "bank": "line_id,value_date,amount_minor,currency,direction,utr,narrative",
 }
+_PLACES = ("matched", "broken", "open")
 BREAKS = "break_id,kind,side,row_ids,reference,expected_minor,actual_minor,currency,reason"
 MATCHES = (
     "side,rule,ledger_id,rail_id,bank_id,settlement_id,reference,amount_minor,currency,"
@@ -66,7 +67,9 @@ def _read(lake: Lake, name: str, path: Path) -> None:
     missing = set(COLUMNS[name].split(",")) - found
     if missing:
         raise WarehouseError(f"{path}: columns are missing: {', '.join(sorted(missing))}")
-    lake.execute(f"UPDATE file_{name} SET " + ", ".join(f'"{c}" = coalesce("{c}", \'\')' for c in sorted(found)))
+    # An empty field reads as NULL; the statements below want to see it as it was written.
+    filled = ", ".join(f'"{column}" = coalesce("{column}", \'\')' for column in sorted(found))
+    lake.execute(f"UPDATE file_{name} SET {filled}")
     lake.execute(f"CREATE TEMP TABLE in_{name} AS {sql_text(f'files_{name}')}")
 
 
@@ -97,14 +100,16 @@ def _write(path: Path, columns: Sequence[str], rows: Sequence[dict[str, object]]
         writer.writerows(rows)
 
 
-def _summary(matches: pl.DataFrame, breaks: pl.DataFrame, totals: pl.DataFrame) -> dict[str, object]:
+def _summary(
+    matches: pl.DataFrame, breaks: pl.DataFrame, totals: pl.DataFrame
+) -> dict[str, object]:
     kinds = breaks.group_by("side", "kind").len().sort("side", "kind")
     by_side: dict[str, dict[str, int]] = {}
     for side, kind, count in kinds.iter_rows():
         by_side.setdefault(side, {})[kind] = count
     ordered = totals.drop("business_date").sort("side", "input", "currency")
     gap = sum(
-        abs(row[f"input_{unit}"] - row[f"matched_{unit}"] - row[f"broken_{unit}"] - row[f"open_{unit}"])
+        abs(row[f"input_{unit}"] - sum(row[f"{place}_{unit}"] for place in _PLACES))
         for row in ordered.iter_rows(named=True)
         for unit in ("minor", "count")
     )

@@ -253,7 +253,9 @@ def _log_changes(lake: Lake, day: date, breaks: pl.DataFrame) -> tuple[int, int]
     }
     now = set(breaks["break_id"])
     opened = [key for key in sorted(now) if latest.get(key, (0, "closed"))[1] == "closed"]
-    closed = [key for key, (_, state) in sorted(latest.items()) if state == "open" and key not in now]
+    closed = [
+        key for key, (_, state) in sorted(latest.items()) if state == "open" and key not in now
+    ]
     generations = {key: latest.get(key, (0, ""))[0] + 1 for key in opened}
     if opened:
         rows = breaks.filter(pl.col("break_id").is_in(opened)).drop("row_type")
@@ -272,5 +274,5 @@ def _log_changes(lake: Lake, day: date, breaks: pl.DataFrame) -> tuple[int, int]
 
 
 def conservation_gap(warehouse: Lake, day: date | None = None) -> int:
-    """Rows and minor units neither matched, broken nor open on the day (on all days): 0 is right."""
+    """Rows and minor units neither matched, broken nor open on a day, or on all: 0 is right."""
     return int(warehouse.scalar("recon_conservation", day=day))

@@ -29,7 +29,7 @@ class Batch:
     settle_on: date
 
     def wire(self, snapshot: int) -> dict[str, object]:
-        """One line of `/internal/v1/settlement-batches`; `snapshot` is the lake it was made from."""
+        """One line of `/internal/v1/settlement-batches`; `snapshot`: the lake it was made from."""
         return {
             "merchant_id": ids.encode("mrc", self.merchant_id),
             "business_date": self.business_date.isoformat(),

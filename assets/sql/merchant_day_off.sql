@@ -4,7 +4,6 @@
 WITH mart AS (
     SELECT
         currency,
-        sum(captured_minor)::BIGINT AS captured_minor,
         sum(refunds_minor)::BIGINT AS refunds_minor,
         sum(net_minor)::BIGINT AS net_minor
     FROM mart_merchant_day
@@ -15,7 +14,6 @@ WITH mart AS (
 line AS (
     SELECT
         currency,
-        sum(gross_minor)::BIGINT AS gross_minor,
         sum(refund_minor)::BIGINT AS refund_minor,
         sum(net_minor)::BIGINT AS lines_minor
     FROM settlement_lines
@@ -25,14 +23,11 @@ line AS (
 
 SELECT
     currency,
-    captured_minor,
-    gross_minor,
     refunds_minor,
     refund_minor,
     net_minor,
     lines_minor
 FROM mart
 FULL JOIN line USING (currency)
-WHERE coalesce(captured_minor, 0) <> coalesce(gross_minor, 0)
-    OR coalesce(refunds_minor, 0) <> coalesce(refund_minor, 0)
+WHERE coalesce(refunds_minor, 0) <> coalesce(refund_minor, 0)
     OR coalesce(net_minor, 0) <> coalesce(lines_minor, 0)

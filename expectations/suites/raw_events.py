@@ -6,7 +6,7 @@ from online.kernel.events import EVENTS
 SUITE = Suite(
     table="raw_events",
     # Amounts lie inside the event; the rest of its data is personal to its type.
-    columns="id, aggregate_id, aggregate_type, event_type, version, \"timestamp\", livemode, xid,"
+    columns='id, aggregate_id, aggregate_type, event_type, version, "timestamp", livemode, xid,'
     " TRY_CAST(data ->> '$.amount' AS BIGINT) AS amount_minor, data ->> '$.currency' AS currency",
     rules=(
         *present("id", "aggregate_id", "aggregate_type", "event_type", "timestamp", "livemode"),

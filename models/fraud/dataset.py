@@ -32,6 +32,9 @@ from models.fraud.features import (
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+# Most disputes have come after so many days; a payment without one is then taken for good.
+LABEL_DELAY: Final = timedelta(days=10)
+
 # A TypeID's 26 letters are 128 bits in Crockford base32; DuckDB has no function for it.
 _UUID_OF_TYPEID: Final = """
 CREATE OR REPLACE TEMP MACRO uuid_of_typeid(id) AS CAST(lpad(hex(list_reduce(
@@ -138,7 +141,7 @@ def latest_split(
     events: str = "raw_events",
     livemode: bool = False,
     test_days: int = 10,
-    label_delay: timedelta = timedelta(days=10),
+    label_delay: timedelta = LABEL_DELAY,
 ) -> Split:
     """The split that ends with the newest payment."""
     newest = _newest(connection, events, livemode)

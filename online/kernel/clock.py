@@ -7,28 +7,30 @@ folder reads from the same small file, so that a day can close while you wait.
 
 import json
 import os
+from abc import ABC, abstractmethod
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 # India has one zone without daylight saving time, so a fixed offset is exact.
 IST: Final = timezone(timedelta(hours=5, minutes=30), "IST")
 
 
-class Clock(Protocol):
+class Clock(ABC):
     """Gives the present instant, in UTC."""
 
+    @abstractmethod
     def now(self) -> datetime: ...
 
 
-class SystemClock:
+class SystemClock(Clock):
     """The machine's clock."""
 
     def now(self) -> datetime:
         return datetime.now(UTC)
 
 
-class FixedClock:
+class FixedClock(Clock):
     """Stands still until told otherwise; for tests and for replaying history."""
 
     def __init__(self, at: datetime) -> None:
@@ -41,7 +43,7 @@ class FixedClock:
         self.at += by
 
 
-class FileClock:
+class FileClock(Clock):
     """System time plus the offset written in `path`; no file means no offset (sandbox only)."""
 
     def __init__(self, path: Path) -> None:

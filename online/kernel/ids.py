@@ -6,7 +6,7 @@ text is for the wire, events and files. Format: https://github.com/jetify-com/ty
 
 import os
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -20,6 +20,8 @@ PREFIXES: Final = frozenset(
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford base32, lower case
 _VALUE: Final = {letter: value for value, letter in enumerate(_ALPHABET)}
 _TEXT_LENGTH: Final = 26
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
 _NAMESPACE: Final = UUID("8f0f6a3e-3c5d-5a51-9d6e-0c4b5a1d7e11")
 _PAIRS: Final = [_ALPHABET[n >> 5] + _ALPHABET[n & 31] for n in range(1024)]
 
@@ -34,7 +36,7 @@ class InvalidId(ValueError):
 
 def new(at: datetime) -> UUID:
     """A UUIDv7 whose time part is `at`: ids made later sort later, to the millisecond."""
-    return from_ms(int(at.timestamp() * 1000))
+    return from_ms((at - _EPOCH) // _MILLISECOND)
 
 
 def from_ms(unix_ms: int) -> UUID:

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 INT64_MAX: Final = 2**63 - 1
+_INT64_DIGITS: Final = 19
 
 # ISO 4217 exponents other than 2.
 _NO_DECIMALS: Final = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
@@ -104,7 +105,11 @@ def parse_decimal(text: str, currency: str) -> int:
     kept, dropped = fraction[:digits], fraction[digits:]
     if dropped.strip("0"):
         raise InvalidMoney(f"{text[:40]!r} has a fraction of a minor unit of {currency}")
-    return sign * int(whole + kept.ljust(digits, "0"))
+    number = (whole + kept.ljust(digits, "0")).lstrip("0")
+    # By length first: Python refuses to read thousands of digits, with an error of its own.
+    if len(number) > _INT64_DIGITS or not -INT64_MAX - 1 <= sign * int(number or "0") <= INT64_MAX:
+        raise InvalidMoney(f"{text[:40]!r} does not fit into 64 bits")
+    return sign * int(number or "0")
 
 
 def format_minor(minor: int, currency: str) -> str:

@@ -65,6 +65,8 @@ class _Unreadable(Exception):
     """An answer that is no answer."""
 
 
+_NO_SENSE: Final = (_Unreadable, msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 _decode_answer = msgspec.json.Decoder(_Answer).decode
 _decode_not_found = msgspec.json.Decoder(_NotFoundAnswer).decode
 
@@ -153,7 +155,7 @@ class HttpRail:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             self._note("enquire", reference, error)
             return own_outcome(OutcomeKind.UNKNOWN, "no_answer")
-        except (_Unreadable, msgspec.DecodeError, UnicodeDecodeError) as error:
+        except _NO_SENSE as error:
             self._note("enquire", reference, error)
             return own_outcome(OutcomeKind.UNKNOWN, "bad_answer")
 
@@ -190,7 +192,7 @@ class HttpRail:
         except httpx.HTTPError as error:
             self._note(operation.value, request.reference, error)
             return own_outcome(OutcomeKind.UNKNOWN, "no_answer")
-        except (_Unreadable, msgspec.DecodeError, UnicodeDecodeError) as error:
+        except _NO_SENSE as error:
             self._note(operation.value, request.reference, error)
             return own_outcome(OutcomeKind.UNKNOWN, "bad_answer")
 

@@ -26,6 +26,7 @@ from online.payments.domain import Payment, request_refund
 from online.payments.service import Payments
 from online.platform.db import Database
 from online.platform.idempotency import Answer, IdempotencyAnswer, IdempotencyKey
+from online.platform.known_keys import replays_first
 from online.rails.domain import RefundRequest
 from online.refunds import outcomes, store
 from online.refunds.domain import Refund
@@ -82,7 +83,8 @@ class Refunds:
     async def create(self, order: RefundOrder, call: Call, metadata: Metadata) -> Refund:
         """Asks the rail to give money back; answers with the refund as it stands after that."""
         run = Run(metadata=metadata, call=call)
-        payment, refund, attempt = await self._begin(order, call, metadata)
+        async with replays_first(self._with.database, call.key):
+            payment, refund, attempt = await self._begin(order, call, metadata)
         request = RefundRequest(
             reference=attempt.reference,
             original_reference=ids.encode("att", payment.attempt),

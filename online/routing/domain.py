@@ -117,11 +117,14 @@ def _obstacle(request: RouteRequest, route: Route, health: RouteHealth) -> str |
 
 def _score(strategy: Strategy, route: Route, health: RouteHealth) -> int:
     fee_weight, failure_weight, latency_weight = WEIGHTS[strategy]
-    slowness_bps = min(health.latency_ms, SLOW_CALL_MS) * 10_000 // SLOW_CALL_MS
+    # In steps, so that noise does not outweigh the configured priority of two equal routes.
+    failure_bps = health.failure_bps // 100 * 100
+    latency_ms = min(health.latency_ms // 100 * 100, SLOW_CALL_MS)
+    slowness_bps = latency_ms * 10_000 // SLOW_CALL_MS
     # 1 % of fee weighs as much as 10 % of failures: a lost sale costs about ten times the fee.
     return (
         fee_weight * route.fee_bps * 10
-        + failure_weight * health.failure_bps
+        + failure_weight * failure_bps
         + latency_weight * slowness_bps
     )
 

@@ -1,10 +1,15 @@
-"""`python -m online.sandbox serve`: the banks in a process of their own, until SIGTERM."""
+"""`python -m online.sandbox serve`: the banks in a process of their own, until SIGTERM.
+
+`traffic` prints what the world's people pay on a day, one JSON object a line, for others to send.
+"""
 
 import argparse
 import asyncio
 import signal
+from datetime import date
 from pathlib import Path
 
+import msgspec
 import uvloop
 from granian.constants import Interfaces
 from granian.log import LogLevels
@@ -12,6 +17,7 @@ from granian.server.embed import Server
 
 from online.kernel.clock import FileClock, SystemClock
 from online.sandbox.app import Settings, create_app
+from online.sandbox.world import World
 
 
 def _arguments() -> argparse.Namespace:
@@ -31,7 +37,23 @@ def _arguments() -> argparse.Namespace:
     serve.add_argument(
         "--payer-expiry-s", type=int, default=900, help="how long a payer may take to act"
     )
+    traffic = commands.add_parser("traffic", help="print a day's payments, one JSON a line")
+    traffic.add_argument("--day", type=date.fromisoformat, required=True, metavar="YYYY-MM-DD")
+    traffic.add_argument("--payments", type=int, default=300)
+    traffic.add_argument("--seed", type=int, default=7, help="decides who there is")
     return parser.parse_args()
+
+
+def _traffic(arguments: argparse.Namespace) -> None:
+    world = World(arguments.seed)
+    names = {person.ref: person.name for person in world.customers}
+    for payment in world.demo_day(arguments.day, arguments.payments):
+        line = {
+            **msgspec.structs.asdict(payment),
+            "customer_name": names[payment.customer_ref],
+            "pan": None if payment.card is None else world.pan(payment.card),
+        }
+        print(msgspec.json.encode(line).decode())
 
 
 async def _serve(arguments: argparse.Namespace) -> None:
@@ -67,7 +89,11 @@ async def _serve(arguments: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    uvloop.run(_serve(_arguments()))
+    arguments = _arguments()
+    if arguments.command == "traffic":
+        _traffic(arguments)
+    else:
+        uvloop.run(_serve(arguments))
 
 
 if __name__ == "__main__":

@@ -118,14 +118,17 @@ def _choose(
         if place < len(queue)
     ]
     wanted: list[FaultName] = []
-    counts = {
+    counts: dict[FaultName, int] = {
         "missing": plan.missing,
         "wrong_amount": plan.wrong_amount,
         "duplicate": plan.duplicate,
         "late": plan.late,
     }
     for place in range(max(counts.values())):
-        wanted += [name for name, count in counts.items() if place < count]  # type: ignore[misc]
+        names = [name for name, count in counts.items() if place < count]
+        # Each round begins with another fault, so that one kind does not stay with one rail.
+        shift = place % len(names)
+        wanted += names[shift:] + names[:shift]
     return dict(zip(turns, wanted, strict=False))
 
 

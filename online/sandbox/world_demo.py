@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from online.sandbox.world_payments import OutcomeHint, WorldPayment
+from online.sandbox.world_payments import OutcomeHint, WorldPayment, not_magic
 from online.sandbox.world_people import card_index
 
 # The magic instruments of an outcome, by method; they are used in turn.
@@ -47,7 +47,7 @@ def with_outcomes(rng: Random, payments: Sequence[WorldPayment]) -> list[WorldPa
             full = turn % 3 == 0
             refund_minor = out[place].amount_minor
             if not full:
-                refund_minor = max(1, refund_minor * rng.randint(10, 80) // 100)
+                refund_minor = not_magic(refund_minor * rng.randint(10, 80) // 100)
             out[place] = msgspec.structs.replace(out[place], refund_minor=refund_minor)
     cards = [place for place in free if out[place].method == "card"]
     for place in cards[: max(1, len(cards) * _MANUAL_PERCENT_OF_CARDS // 100)]:

@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from online.sandbox import magic
 from online.sandbox.world_fraud import DAY_S, Theft
 from online.sandbox.world_people import Customer, Merchant
 
@@ -54,6 +55,11 @@ class NewPhone(msgspec.Struct, frozen=True):
     device: str
 
 
+def not_magic(amount_minor: int) -> int:
+    """An amount that the banks treat like any other."""
+    return amount_minor - 20 if amount_minor in magic.AMOUNTS else amount_minor
+
+
 def second_of_day(rng: Random) -> int:
     """A time of day at which people pay."""
     hour = bisect(_HOURS_SO_FAR, rng.randrange(_HOURS_SO_FAR[-1]))
@@ -87,7 +93,7 @@ def ordinary(
         at=at,
         customer_ref=person.ref,
         merchant_ref=shop.ref,
-        amount_minor=min(max(amount_minor, _LOWEST_MINOR), _HIGHEST_MINOR),
+        amount_minor=not_magic(min(max(amount_minor, _LOWEST_MINOR), _HIGHEST_MINOR)),
         method="upi" if by_upi else "card",
         vpa=person.vpas[chance % len(person.vpas)] if by_upi else None,
         card=None if by_upi else person.card,
@@ -115,7 +121,7 @@ def stolen(
         at=at,
         customer_ref=person.ref,
         merchant_ref=shops[theft.merchant].ref,
-        amount_minor=theft.amount_minor,
+        amount_minor=not_magic(theft.amount_minor),
         method="card" if theft.by_card else "upi",
         vpa=None if theft.by_card else person.vpas[0],
         card=person.card if theft.by_card else None,

@@ -16,8 +16,6 @@ _FARTHEST_YEARS: Final = 20
 # First digits → network; the longest prefix wins. RuPay shares 60, 65, 81, 82 with others abroad.
 _NETWORKS: Final[tuple[tuple[range, int, str], ...]] = (
     (range(508, 509), 3, "rupay"),
-    (range(353, 354), 3, "rupay"),
-    (range(356, 357), 3, "rupay"),
     (range(60, 61), 2, "rupay"),
     (range(65, 66), 2, "rupay"),
     (range(81, 83), 2, "rupay"),

@@ -113,6 +113,10 @@ class Vault:
         """A VPA as events and features know it: the same payer, unreadable without the key."""
         return self._keyed_hash(b"vpa", vpa.strip().lower().encode())
 
+    def card_fingerprint(self, number: str, merchant_id: UUID) -> str:
+        """A card as events and features know it, the same for the same merchant and number."""
+        return self._fingerprint(read_pan(number), merchant_id)
+
     def _fingerprint(self, pan: Pan, merchant_id: UUID) -> str:
         return self._keyed_hash(b"card\x00" + merchant_id.bytes, pan.reveal().encode())
 

@@ -21,13 +21,6 @@ class ClaimWork(WireStruct, frozen=True, kw_only=True):
     limit: Annotated[int, Meta(ge=1, le=100)] = 10
 
 
-class WorkDone(WireStruct, frozen=True, kw_only=True):
-    """How it went; a failed request is queued again when it is asked for again."""
-
-    state: Literal["done", "failed"] = "done"
-    result: dict[str, Any] = {}
-
-
 class WorkItem(Struct, frozen=True, kw_only=True):
     id: str
     kind: str
@@ -36,12 +29,8 @@ class WorkItem(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, work: WorkRequest) -> "WorkItem":
-        params = {"statement_id": ids.encode("stm", work.id)} if work.kind == "statement" else {}
         return cls(
-            id=ids.encode("wrk", work.id),
-            kind=work.kind,
-            state=work.state,
-            params={**work.params, **params},
+            id=ids.encode("wrk", work.id), kind=work.kind, state=work.state, params=work.params
         )
 
 
@@ -69,18 +58,19 @@ async def claim_work(
     "/internal/v1/work/{work_id:str}/done",
     status_code=200,
     summary="Report claimed work",
+    description='The body is kept as the result; `"state": "failed"` in it lets the request be '
+    "queued again when it is asked for again.",
     tags=["internal"],
     opt=allow("service"),
 )
 async def finish_work(
     work_id: FromPath[str],
-    data: JSONBody[WorkDone],
+    data: JSONBody[dict[str, Any]],
     principal: NamedDependency[Principal],
     work: NamedDependency[Work],
 ) -> WorkItem:
-    done = await work.finish(
-        ids.decode("wrk", work_id), State(data.state), data.result, livemode=principal.livemode
-    )
+    state = State.FAILED if data.get("state") == State.FAILED else State.DONE
+    done = await work.finish(ids.decode("wrk", work_id), state, data, livemode=principal.livemode)
     return WorkItem.of(done)
 
 

@@ -21,12 +21,21 @@ class Work:
         self._clock = clock
 
     async def request(
-        self, kind: str, params: dict[str, Any], *, merchant_id: UUID | None, livemode: bool
+        self,
+        kind: str,
+        params: dict[str, Any],
+        *,
+        merchant_id: UUID | None,
+        livemode: bool,
+        work_id: UUID | None = None,
     ) -> WorkRequest:
-        """The request of these fields, made now unless it is there."""
+        """The request of these fields, made now unless it is there.
+
+        `work_id` is for work that makes one object, to be found by that object's id.
+        """
         now = self._clock.now()
         wanted = WorkRequest(
-            id=ids.new(now),
+            id=work_id or ids.new(now),
             kind=kind,
             merchant_id=merchant_id,
             params=params,

@@ -51,7 +51,7 @@ class World:
     def connect(self) -> psycopg.Connection:
         return psycopg.connect(self.url)
 
-    def post(self, connection: psycopg.Connection, number: int) -> None:
+    def post(self, connection: psycopg.Connection, number: int, *sides: str) -> None:
         """One event and one balanced transaction of 100 paise."""
         txn, at = ids.derived("txn", str(number)), AT
         connection.execute(
@@ -65,7 +65,7 @@ class World:
             " livemode) values (%s, %s, 'capture', %s, %s, false)",
             (txn, txn, DAY, at),
         )
-        accounts = [ids.derived("acc", side) for side in ("a", "b")]
+        accounts = [ids.derived("acc", side) for side in sides or ("a", "b")]
         connection.execute(
             "insert into ledger_entries (transaction_id, account_id, account_version,"
             " amount_cents, currency, entry_type, balance_after, layer, business_date,"
@@ -80,10 +80,8 @@ class World:
 
 
 @pytest.fixture
-def world(
-    server: EmbeddedPostgres, tmp_path: Path, request: pytest.FixtureRequest
-) -> Iterator[World]:
-    yield World(server, f"w_{ids.derived(request.node.nodeid).hex[:12]}", tmp_path)
+def world(server: EmbeddedPostgres, tmp_path: Path, request: pytest.FixtureRequest) -> World:
+    return World(server, f"w_{ids.derived(request.node.nodeid).hex[:12]}", tmp_path)
 
 
 def test_ingest_takes_each_row_once_and_waits_for_open_transactions(world: World) -> None:
@@ -95,20 +93,19 @@ def test_ingest_takes_each_row_once_and_waits_for_open_transactions(world: World
         open_one = world.connect()
         world.post(open_one, 2)
         with world.connect() as connection:
-            # Commits before number 2 does: a bare "id > last" would lose number 2.
-            connection.execute("select 1")
-            connection.execute("insert into outbox values (gen_random_uuid(), 't', '{}', now())"
-                               if False else "select 2")
+            # Commits before number 2 does, with a later id: `id > last` would then lose number 2.
+            world.post(connection, 3, "c", "d")
         first = ingest(warehouse, source, at=AT)
         assert world.counts(warehouse) == [1, 1, 2]
         open_one.commit()
         open_one.close()
         second = ingest(warehouse, source, at=AT)
-        assert world.counts(warehouse) == [2, 2, 4]
-        assert second.upto > first.upto and not second.rebuilt
+        assert world.counts(warehouse) == [3, 3, 6]
+        assert second.upto > first.upto
+        assert not second.rebuilt
         third = ingest(warehouse, source, at=AT)
         assert sum(third.rows.values()) == 0
-        assert world.counts(warehouse) == [2, 2, 4]
+        assert world.counts(warehouse) == [3, 3, 6]
         assert warehouse.rows("SELECT sum(amount_minor) FROM raw_entries") == [(0,)]
 
 
@@ -145,7 +142,8 @@ def test_a_run_killed_before_its_commit_leaves_no_trace(world: World) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         ingest._copy = killed
         warehouse = Warehouse(LakeConfig(catalog=sys.argv[1], data_path=sys.argv[2], threads=1))
-        ingest.ingest(warehouse, ingest.PostgresSource(sys.argv[3]), at=datetime(2026, 1, 1, tzinfo=UTC))
+        source = ingest.PostgresSource(sys.argv[3])
+        ingest.ingest(warehouse, source, at=datetime(2026, 1, 1, tzinfo=UTC))
         """
     )
     root = Path(__file__).parents[2]

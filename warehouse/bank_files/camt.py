@@ -7,6 +7,7 @@ document is walked once and cleared as it goes; external entities, document type
 nodes are refused. One `Ntry` is one line, whatever details it has.
 """
 
+import re
 from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
@@ -25,6 +26,7 @@ _PARTS = {part for _, part in _KINDS.values()}
 # A balance is cut at its first code of these that the statement has.
 _OPENING = ("OPBD", "PRCD")
 _CLOSING = ("CLBD",)
+_COUNT = re.compile(r"\d{1,15}", re.ASCII)
 _ABSENT_REFERENCES = {"", "NOTPROVIDED", "NONREF"}
 
 
@@ -237,7 +239,7 @@ class _Part:
                 continue
             line = node.sourceline or 0
             number = (_text(node, "NbOfNtries") or "").strip()
-            count = int(number) if number.isascii() and number.isdigit() and len(number) < 16 else None
+            count = int(number) if _COUNT.fullmatch(number) else None
             if number and count is None:
                 self.problems.add(line, f"{tag}/NbOfNtries", number, "is not a count")
             self.summary.append((side, line, count, _text(node, "Sum")))
@@ -251,7 +253,8 @@ class _Part:
         opening = next((self.balances[code] for code in _OPENING if code in self.balances), None)
         closing = next((self.balances[code] for code in _CLOSING if code in self.balances), None)
         self._check_summary()
-        if len(currencies) <= 1 and not paged and not self.paged and self.entries == len(self.lines):
+        complete = self.entries == len(self.lines) and not (paged or self.paged)
+        if complete:
             self._check_balance(opening, closing)
         return Statement(
             account=self.account,
@@ -267,6 +270,12 @@ class _Part:
     def _check_balance(self, opening: Any, closing: Any) -> None:
         if opening is None or closing is None:
             return
+        currencies = {opening[1], closing[1], *(line.currency for line in self.lines)}
+        if len(currencies) > 1:
+            names = ", ".join(sorted(currencies))
+            line = self.root.sourceline or 0
+            self.problems.add(line, "Bal", names, "balances and entries differ in currency")
+            return
         booked = sum(line.amount_minor for line in self.lines if not line.pending)
         if opening[0] + booked != closing[0]:
             self.problems.add(
@@ -278,19 +287,24 @@ class _Part:
 
     def _check_summary(self) -> None:
         for side, line, count, total in self.summary:
-            chosen = [x for x in self.lines if not side or (x.amount_minor >= 0) == (side == "CRDT")]
-            # Zero amounts have no side of their own after signing.
-            zeros = sum(1 for x in chosen if x.amount_minor == 0)
-            if count is not None and not (len(chosen) - zeros <= count <= len(chosen) + zeros):
-                self.problems.add(line, f"TxsSummry {side}".strip(), count, f"counted {len(chosen)}")
-            currencies = {x.currency for x in chosen}
+            # Zero amounts have no side of their own after signing: either side may count them.
+            zeros = sum(1 for found in self.lines if found.amount_minor == 0)
+            chosen = [
+                found
+                for found in self.lines
+                if found.amount_minor and (not side or (found.amount_minor > 0) == (side == "CRDT"))
+            ]
+            field = f"TxsSummry {side}".strip()
+            if count is not None and not len(chosen) <= count <= len(chosen) + zeros:
+                self.problems.add(line, field, count, f"counted {len(chosen) + zeros}")
+            currencies = {found.currency for found in chosen}
             if total is None or len(currencies) > 1:
                 continue
             currency = min(currencies, default=self.currency or "XXX")
-            stated = self.problems.amount(total, currency, line=line, field="TxsSummry/Sum")
-            actual = sum(abs(x.amount_minor) for x in chosen)
+            stated = self.problems.amount(total, currency, line=line, field=f"{field}/Sum")
+            actual = sum(abs(found.amount_minor) for found in chosen)
             if stated is not None and stated != actual:
-                self.problems.add(line, f"TxsSummry/Sum {side}".strip(), total, f"summed {actual}")
+                self.problems.add(line, f"{field}/Sum", total, f"summed {actual}")
 
 
 def _details(element: Any) -> dict[str, str]:

@@ -7,6 +7,7 @@ any bank's column names.
 import csv
 import io
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
@@ -77,8 +78,7 @@ def read(data: bytes, name: str, layout: Layout) -> BankFile:
     """Read a file of this layout; whatever is wrong with it comes back as problems."""
     reader = _Reader(layout)
     try:
-        text = data.decode("utf-8-sig" if layout.encoding == "utf-8" else layout.encoding)
-        reader.walk(csv.reader(io.StringIO(text, newline=""), strict=True))
+        reader.walk(data.decode("utf-8-sig" if layout.encoding == "utf-8" else layout.encoding))
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         reader.problems.add(line, "file", "", f"is not {layout.encoding}")
@@ -102,10 +102,12 @@ class _Reader:
         self.trailers = 0
 
     def totals(self) -> dict[str, int]:
-        sums = {f"{k}_minor": sum(getattr(row, f"{k}_minor") for row in self.rows) for k in _AMOUNTS}
+        names = [f"{name}_minor" for name in _AMOUNTS]
+        sums = {name: sum(getattr(row, name) for row in self.rows) for name in names}
         return {"rows": len(self.rows), **sums}
 
-    def walk(self, reader: "csv._reader") -> None:
+    def walk(self, text: str) -> None:
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
         header = [column.strip() for column in next(reader, [])]
         for values in reader:
             self.line = reader.line_num
@@ -159,14 +161,12 @@ class _Reader:
         amounts = self._amounts(record, currency, row_type)
         if amounts is None:
             return None
-        stated_time = self._field(record, "txn_time")
-        column = layout.fields.get("txn_time", "txn_time")
         return RailRow(
             row_no=len(self.rows) + 1,
             rail=self._field(record, "rail"),
             settlement_id=self._field(record, "settlement_id"),
             settled_on=settled_on,
-            txn_time=problems.instant(stated_time, line=line, field=column) if stated_time else None,
+            txn_time=self._time(record),
             rrn=self._field(record, "rrn"),
             network_ref=self._field(record, "network_ref"),
             order_ref=self._field(record, "order_ref"),
@@ -180,6 +180,13 @@ class _Reader:
             utr=self._field(record, "utr"),
         )
 
+    def _time(self, record: Mapping[str, str]) -> datetime | None:
+        stated = self._field(record, "txn_time")
+        if not stated:
+            return None
+        column = self.layout.fields["txn_time"]
+        return self.problems.instant(stated, line=self.line, field=column)
+
     def _amounts(
         self, record: Mapping[str, str], currency: str, row_type: str
     ) -> dict[str, int] | None:
@@ -192,7 +199,8 @@ class _Reader:
             amounts[field] = minor
         column = self.layout.fields["gross"]
         if amounts["gross"] * self.layout.signs[row_type] < 0:
-            self.problems.add(self.line, column, record[column], f"has the wrong sign for {row_type}")
+            reason = f"has the wrong sign for {row_type}"
+            self.problems.add(self.line, column, record[column], reason)
         expected = _evaluate(self.layout.net_is, amounts)
         if amounts["net"] != expected:
             column = self.layout.fields["net"]

@@ -41,7 +41,15 @@ def load_file(warehouse: Warehouse, path: Path, *, received_at: datetime) -> Loa
     )
     if seen:
         form, count = seen[0]
-        return _result(digest, path.name, str(form), DUPLICATE, int(count), [], [])
+        return LoadResult(
+            file_sha256=digest,
+            name=path.name,
+            format=str(form),
+            status=DUPLICATE,
+            row_count=int(count),
+            problems=[],
+            days=[],
+        )
     file = parse(data, path.name)
     return warehouse.transaction(lambda lake: _store(lake, file, digest, len(data), received_at))
 
@@ -71,32 +79,19 @@ def _store(
         "covers_to": max(days, default=None),
     }
     _append(lake, "raw_bank_files", [row])
-    problems = list(file.problems)
-    return _result(digest, file.name, file.format, status, rows, problems, sorted(days))
+    return LoadResult(
+        file_sha256=digest,
+        name=file.name,
+        format=file.format,
+        status=status,
+        row_count=rows,
+        problems=list(file.problems),
+        days=sorted(days),
+    )
 
 
 def _append(lake: Lake, table: str, rows: Sequence[dict[str, object]]) -> int:
     return lake.append(table, pl.DataFrame(rows, infer_schema_length=None)) if rows else 0
-
-
-def _result(
-    digest: str,
-    name: str,
-    form: str,
-    status: str,
-    rows: int,
-    problems: list[Problem],
-    days: list[date],
-) -> LoadResult:
-    return LoadResult(
-        file_sha256=digest,
-        name=name,
-        format=form,
-        status=status,
-        row_count=rows,
-        problems=problems,
-        days=days,
-    )
 
 
 def _bank_lines(file: BankFile, digest: str) -> tuple[list[dict[str, object]], set[date]]:

@@ -9,16 +9,17 @@ MAX_BYTES = 256 * 1024 * 1024
 def parse(data: bytes, name: str) -> BankFile:
     """Read a file. Never raises on its content: what is wrong comes back as problems."""
     if len(data) > MAX_BYTES:
-        return _refused(name, f"is larger than {MAX_BYTES} bytes")
+        return unreadable(name, f"is larger than {MAX_BYTES} bytes")
     if camt.looks_like(data):
         return camt.read(data, name)
     layout = csv_layout.find(data)
     if layout is not None:
         return csv_layout.read(data, name, layout)
-    return _refused(name, "unknown format")
+    return unreadable(name, "unknown format")
 
 
-def _refused(name: str, reason: str) -> BankFile:
+def unreadable(name: str, reason: str) -> BankFile:
+    """The answer for a file of which nothing can be read."""
     problem = Problem(line=0, field="file", value=name, reason=reason)
     return BankFile(name=name, format="unknown", problems=[problem])
 

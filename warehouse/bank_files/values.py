@@ -14,7 +14,9 @@ MAX_PROBLEMS = 100
 MAX_VALUE = 120
 _AMOUNT = re.compile(r"[+-]?\d{1,30}(?:\.\d{1,30})?", re.ASCII)
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
-_DATE = re.compile(r"(\d{4}-\d\d-\d\d)(?:Z|[+-]\d\d:\d\d|T[\d:.,]+(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
+_DATE = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:Z|[+-]\d\d:\d\d|T[\d:.,]+(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII
+)
 
 
 class Problems:
@@ -58,12 +60,12 @@ class Problems:
         """The calendar date that an ISO date or instant states, in the zone it states it in."""
         match = _DATE.fullmatch((text or "").strip())
         try:
-            return date.fromisoformat(match[1]) if match else self._no_date(text, line, field)
+            if match:
+                return date.fromisoformat(match[1])
         except ValueError:
-            return self._no_date(text, line, field)
-
-    def _no_date(self, text: str | None, line: int, field: str) -> None:
+            pass  # shaped like a date, and no day of the calendar
         self.add(line, field, text, "is not a date")
+        return None
 
     def instant(self, text: str | None, *, line: int, field: str) -> datetime | None:
         """An ISO instant; without a zone it is Indian time, as Indian rails write it."""

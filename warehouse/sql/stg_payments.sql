@@ -38,7 +38,7 @@ totals AS (
 )
 
 SELECT
-    created.data ->> '$.payment_id' AS payment_id,
+    typeid('pay', created.aggregate_id) AS payment_id,
     created.merchant_id,
     $day AS business_date,
     created.at_time AS created_at,

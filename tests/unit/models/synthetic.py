@@ -51,7 +51,7 @@ def history(payments: int, days: int, seed: int) -> tuple[list[Payment], list[La
                 at += timedelta(minutes=rng.uniform(1, 20))
                 amount = int(usual[customer] * rng.uniform(3, 10))
                 payment = Payment(
-                    *(_id(rng, at), at, customer, f"card_{customer}", bad_device),
+                    *(drawn_id(rng, at), at, customer, f"card_{customer}", bad_device),
                     *(rng.choice(merchants), amount),
                 )
                 made.append(payment)
@@ -62,7 +62,7 @@ def history(payments: int, days: int, seed: int) -> tuple[list[Payment], list[La
         device = f"dev_{customer}" if rng.random() < 0.9 else None
         made.append(
             Payment(
-                *(_id(rng, at), at, customer, f"card_{customer}", device),
+                *(drawn_id(rng, at), at, customer, f"card_{customer}", device),
                 *(rng.choice(merchants), amount),
             )
         )
@@ -70,7 +70,7 @@ def history(payments: int, days: int, seed: int) -> tuple[list[Payment], list[La
     return made, labels
 
 
-def _id(rng: random.Random, at: datetime) -> UUID:
+def drawn_id(rng: random.Random, at: datetime) -> UUID:
     """A UUIDv7 drawn from the seed, so that the same seed gives the same history."""
     return UUID(int=int(at.timestamp() * 1000) << 80 | 0x7 << 76 | 0b10 << 62 | rng.getrandbits(61))
 

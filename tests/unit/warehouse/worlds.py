@@ -127,7 +127,9 @@ def _duplicate_internal(world: World) -> None:
     row = _ledger(world, 4_300)
     again = _ledger(world, 4_300, reference=row["reference"])
     other = _rail(world, row["reference"], 4_300)
-    world.expect("rail", "duplicate_internal", row["entry_id"], again["entry_id"], other["rail_ref"])
+    world.expect(
+        "rail", "duplicate_internal", row["entry_id"], again["entry_id"], other["rail_ref"]
+    )
 
 
 def _late(world: World) -> None:
@@ -177,8 +179,14 @@ def _bank_cases(world: World) -> None:
     def settlement(name: str, amount: int, utr: str) -> None:
         ledger = _ledger(world, amount)
         _rail(
-            world, ledger["reference"], amount, settlement_id=name, utr=utr,
-            fee_minor=0, tax_minor=0, net_minor=amount,
+            world,
+            ledger["reference"],
+            amount,
+            settlement_id=name,
+            utr=utr,
+            fee_minor=0,
+            tax_minor=0,
+            net_minor=amount,
         )
 
     due = DAY + timedelta(days=1)
@@ -189,7 +197,8 @@ def _bank_cases(world: World) -> None:
     settlement("S-MISSING", 1_200, "UTRMISSING")
     world.expect("bank", "missing_external", "S-MISSING")
     settlement("S-SHORT", 1_300, "UTRSHORT")
-    world.expect("bank", "amount_mismatch", "S-SHORT", _line(world, 1_299, "UTRSHORT", "", due)["line_id"])
+    short = _line(world, 1_299, "UTRSHORT", "", due)
+    world.expect("bank", "amount_mismatch", "S-SHORT", short["line_id"])
     settlement("S-TWICE", 1_400, "UTRTWICE")
     lines = [_line(world, 1_400, "UTRTWICE", "", due)["line_id"] for _ in range(2)]
     world.expect("bank", "duplicate_external", "S-TWICE", *lines)
@@ -220,5 +229,6 @@ def generate(seed: int, size: int) -> World:
             key = (str(row["settlement_id"]), str(row["utr"]), str(row["settled_on"]))
             nets[key] = nets.get(key, 0) + int(str(row["net_minor"]))
     for (name, utr, settled_on), net in sorted(nets.items()):
-        _line(world, net, utr, f"UPI SETTLEMENT {name}", date.fromisoformat(settled_on) + timedelta(1))
+        booked_on = date.fromisoformat(settled_on) + timedelta(days=1)
+        _line(world, net, utr, f"UPI SETTLEMENT {name}", booked_on)
     return world

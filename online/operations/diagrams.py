@@ -1,0 +1,53 @@
+"""State diagrams, drawn from the transition tables themselves.
+
+`python -m online diagrams --write ARCHITECTURE.md` puts them between the markers of that file; a
+test fails when they are not what the tables say.
+"""
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+from online.attempts import domain as attempts
+from online.intents import domain as intents
+from online.kernel.events import Event
+from online.payments import domain as payments
+
+Table = Mapping[tuple[StrEnum | None, type[Event]], StrEnum]
+
+TABLES: Final[Mapping[str, Any]] = {
+    "Intent": intents.TRANSITIONS,
+    "Payment": payments.TRANSITIONS,
+    "Attempt": attempts.TRANSITIONS,
+}
+_BLOCK: Final = re.compile(r"(<!-- diagrams: begin -->\n).*?(<!-- diagrams: end -->)", re.DOTALL)
+
+
+def mermaid(table: Table) -> str:
+    """One `stateDiagram-v2`; moves that keep the state are left out."""
+    lines = ["stateDiagram-v2"]
+    for (before, event), after in table.items():
+        if before is None:
+            lines.append(f"    [*] --> {after}")
+        elif before != after:
+            lines.append(f"    {before} --> {after}: {event.TYPE.partition('.')[2]}")
+    ends = set(table.values()) - {before for before, _ in table if before}
+    lines += [f"    {end} --> [*]" for end in sorted(ends)]
+    return "\n".join(lines)
+
+
+def document() -> str:
+    """All diagrams as Markdown."""
+    parts = [f"**{name}**\n\n```mermaid\n{mermaid(table)}\n```\n" for name, table in TABLES.items()]
+    return "\n".join(parts)
+
+
+def written_into(text: str) -> str:
+    """`text` with its marked block replaced."""
+    return _BLOCK.sub(lambda match: f"{match[1]}\n{document()}\n{match[2]}", text)
+
+
+def write(path: Path) -> None:
+    path.write_text(written_into(path.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,0 +1,46 @@
+"""Everything that Dagster knows of Khata, put together.
+
+Belongs here: the list. Does not: anything that reads a file or opens a connection; this is loaded
+by the server, each run and each step.
+"""
+
+import dagster as dg
+
+from assets import bank_files, checks, events, fraud, ledger_marts, settlement, staging, statements
+from assets import reconciliation as recon
+from pipelines.jobs import JOBS
+from pipelines.resources import resources
+from pipelines.schedules import SCHEDULES
+from pipelines.sensors import SENSORS
+
+ASSETS = (
+    events.ingest_online,
+    bank_files.load_bank_files,
+    *staging.STAGED,
+    *(recon.reconcile, recon.file_postings_sent, recon.break_postings_sent, recon.breaks_reported),
+    *(settlement.settle, settlement.settlements_sent),
+    *(ledger_marts.mart_trial_balance, ledger_marts.mart_merchant_day),
+    *(statements.statement_files, statements.statements_published),
+    *(fraud.fraud_training_set, fraud.fraud_model, fraud.fraud_promotion),
+)
+CHECKS = (*checks.CONSERVATION, checks.statements_foot, *checks.COLUMN_RULES)
+
+
+def build(data_dir: str | None = None) -> dg.Definitions:
+    """All definitions, for a data folder (without one: that of the environment)."""
+    return dg.Definitions(
+        assets=ASSETS,
+        asset_checks=CHECKS,
+        jobs=JOBS,
+        schedules=SCHEDULES,
+        sensors=SENSORS,
+        resources=resources(data_dir),
+        # One process a run: a step takes less time than a process needs to start. A deployment
+        # over several machines names another executor here.
+        executor=dg.in_process_executor,
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    return build()

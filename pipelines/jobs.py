@@ -1,0 +1,61 @@
+"""Jobs: which assets are made together.
+
+Belongs here: selections. Does not: order inside a job, which the assets' own dependencies give, or
+times (`schedules`, `sensors`). Checks of a selected asset run with it.
+"""
+
+from typing import Final
+
+import dagster as dg
+
+from assets import groups
+
+_GROUP = dg.AssetSelection.groups
+_ASSETS = dg.AssetSelection.assets
+
+# Whatever reads the ledger copies what is new of it first.
+_INGEST: Final = _ASSETS(
+    *("raw_events", "raw_transactions", "raw_entries", "raw_accounts", "raw_merchants"),
+)
+
+ingest_job: Final = dg.define_asset_job(
+    "ingest_job",
+    _INGEST,
+    description="Copy what online committed since the last run.",
+)
+bank_files_job: Final = dg.define_asset_job(
+    "bank_files_job",
+    _GROUP(groups.BANK_FILES),
+    description="Load the bank and rail files that lie in the inbox.",
+)
+day_close_job: Final = dg.define_asset_job(
+    "day_close_job",
+    _INGEST | _GROUP(groups.STAGING) | _GROUP(groups.RECONCILIATION),
+    description="Stage a day, reconcile it with all that is known, and post what files and breaks "
+    "mean. Run it again when a later file came: it replaces the day and posts only what is new.",
+)
+settle_job: Final = dg.define_asset_job(
+    "settle_job",
+    _INGEST | _GROUP(groups.SETTLEMENT),
+    description="Sum a closed day for each merchant and hand the batches to online.",
+)
+books_job: Final = dg.define_asset_job(
+    "books_job",
+    _INGEST | _ASSETS("mart_trial_balance", "mart_merchant_day"),
+    description="The books at the end of a day: trial balance and the merchants' day.",
+)
+statements_job: Final = dg.define_asset_job(
+    "statements_job",
+    _INGEST | _GROUP(groups.STATEMENTS),
+    description="Render statements, check that they foot, publish them.",
+)
+train_job: Final = dg.define_asset_job(
+    "train_job",
+    _INGEST | _GROUP(groups.FRAUD),
+    description="Build the training set, fit, hold against the gates, promote.",
+)
+
+JOBS: Final = (
+    *(ingest_job, bank_files_job, day_close_job, settle_job, books_job),
+    *(statements_job, train_job),
+)

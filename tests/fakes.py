@@ -1,0 +1,70 @@
+"""Stand-ins for what is outside: rails that do as they are told."""
+
+from collections import deque
+
+from online.rails.domain import (
+    AuthorizeRequest,
+    CaptureRequest,
+    Operation,
+    Outcome,
+    OutcomeKind,
+    PayoutRequest,
+    RailRequest,
+    RefundRequest,
+    VoidRequest,
+)
+
+APPROVED = Outcome(kind=OutcomeKind.APPROVED, code="00", rail_reference="000000000001")
+DECLINED = Outcome(kind=OutcomeKind.DECLINED, code="05", decline_code="do_not_honor")
+FAILED = Outcome(kind=OutcomeKind.FAILED, code="96")
+PENDING = Outcome(kind=OutcomeKind.PENDING, code="01")
+UNKNOWN = Outcome(kind=OutcomeKind.UNKNOWN, code="no_answer", message="no answer in time")
+NOT_FOUND = Outcome(kind=OutcomeKind.NOT_FOUND, code="not_found")
+
+
+class ScriptedRail:
+    """Answers with `next` outcomes in order, then approves; keeps what it was asked."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self.next: deque[Outcome] = deque()
+        self.enquiries: deque[Outcome] = deque()
+        self.asked: list[RailRequest] = []
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def capabilities(self) -> frozenset[Operation]:
+        return frozenset(Operation)
+
+    async def authorize(self, request: AuthorizeRequest) -> Outcome:
+        return self._answer(request)
+
+    async def capture(self, request: CaptureRequest) -> Outcome:
+        return self._answer(request)
+
+    async def void(self, request: VoidRequest) -> Outcome:
+        return self._answer(request)
+
+    async def refund(self, request: RefundRequest) -> Outcome:
+        return self._answer(request)
+
+    async def payout(self, request: PayoutRequest) -> Outcome:
+        return self._answer(request)
+
+    async def enquire(self, reference: str) -> Outcome:
+        return self.enquiries.popleft() if self.enquiries else NOT_FOUND
+
+    def _answer(self, request: RailRequest) -> Outcome:
+        self.asked.append(request)
+        return self.next.popleft() if self.next else APPROVED
+
+
+class ScriptedRails(dict[str, ScriptedRail]):
+    """A rail for every name."""
+
+    def __missing__(self, name: str) -> ScriptedRail:
+        self[name] = ScriptedRail(name)
+        return self[name]

@@ -1,0 +1,256 @@
+"""The services on a test database, wired without HTTP, with scripted rails and a clock of ours."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from models.fraud.rules import load_rules
+from online.attempts.domain import Attempt, Schedule
+from online.attempts.service import Attempts
+from online.breaks.service import Breaks
+from online.intents.service import IntentFollower
+from online.kernel import ids
+from online.kernel.clock import IST, FixedClock, SystemClock
+from online.kernel.events import Metadata
+from online.ledger.writer import Writer
+from online.limits.domain import UserLimits
+from online.merchants.domain import Merchant
+from online.merchants.service import Merchants
+from online.payments.domain import Payment
+from online.payments.fees import load_fees
+from online.payments.orders import Call, Instrument, Order
+from online.payments.service import Collaborators, Payments
+from online.platform.db import Database
+from online.platform.idempotency import Answer, IdempotencyKey
+from online.platform.settings import ROOT
+from online.postings.domain import Places
+from online.postings.service import Postings
+from online.rails.domain import CardReference, Upi
+from online.refunds import service as refunds
+from online.refunds.domain import Refund
+from online.refunds.service import RefundOrder, Refunds
+from online.risk.service import Risk
+from online.routing.domain import Route
+from online.routing.service import Routing
+from online.settlements import service as settlements
+from online.settlements.payouts import Payouts
+from online.settlements.service import Settlements
+from online.statements.service import Statements
+from online.work.service import Work
+from tests.fakes import ScriptedRails
+
+META = Metadata(actor="test")
+PAYOUT_RAIL = "bank_hdfc"
+RAILS = ("upi_hdfc", "card_a")
+SCHEDULE = Schedule(
+    max_enquiries=3,
+    min_interval=timedelta(seconds=90),
+    not_found_final_after=timedelta(seconds=300),
+    answer_within=timedelta(seconds=30),
+)
+
+
+def this_morning() -> datetime:
+    """Today at ten in India: there are partitions for it, and the day is not over."""
+    return SystemClock().now().astimezone(IST).replace(hour=10, minute=0, second=0, microsecond=0)
+
+
+class House:
+    """Everything a test may want to call; `books()` is what the ledger says afterwards."""
+
+    def __init__(self, database_url: str) -> None:
+        self.clock = FixedClock(this_morning())
+        self.rails = ScriptedRails()
+        self.database = Database(database_url, size=20)
+        self.writer = Writer(self.database)
+        routes = [_route("upi_hdfc", "upi"), _route("card_a", "card")]
+        self.routing = Routing(routes)
+        self.attempts = Attempts(self.rails, SCHEDULE, self.clock, self.routing)
+        self.merchants = Merchants(self.database, self.clock, None)  # type: ignore[arg-type]
+        self.payments = Payments(self._of_payments(), IntentFollower())
+        self.refunds = Refunds(
+            refunds.Collaborators(
+                database=self.database,
+                writer=self.writer,
+                clock=self.clock,
+                attempts=self.attempts,
+                merchants=self.merchants,
+                payments=self.payments,
+            )
+        )
+        self.work = Work(self.database, self.clock)
+        self.payouts = Payouts(
+            self.database, self.writer, self.clock, self.attempts, rail=PAYOUT_RAIL
+        )
+        self.settlements = Settlements(
+            settlements.Collaborators(
+                database=self.database,
+                writer=self.writer,
+                clock=self.clock,
+                merchants=self.merchants,
+                work=self.work,
+                payouts=self.payouts,
+            )
+        )
+        self.statements = Statements(self.database, self.clock, self.work, self.merchants)
+        places = Places(rails=frozenset({*RAILS, PAYOUT_RAIL}), banks=frozenset({"hdfc"}))
+        self.postings = Postings(self.database, self.writer, self.clock, places)
+        self.breaks = Breaks(self.database, self.writer, self.clock)
+
+    def _of_payments(self) -> Collaborators:
+        return Collaborators(
+            database=self.database,
+            writer=self.writer,
+            clock=self.clock,
+            attempts=self.attempts,
+            merchants=self.merchants,
+            risk=Risk(rules=load_rules(ROOT / "config" / "rules.yaml"), bundle_path=None),
+            routing=self.routing,
+            fees=load_fees(ROOT / "config" / "fees.yaml"),
+            limits=UserLimits(transactions_per_day=10_000, amount_per_day_minor=10**12),
+        )
+
+    async def merchant(self, *, exposure_limit_minor: int = 10**9) -> Merchant:
+        fields: dict[str, Any] = {
+            "id": ids.new(self.clock.now()),
+            "name": "Chai Point",
+            "mcc": "5814",
+            "state_code": "27",
+            "settlement_days": 1,
+            "exposure_limit_minor": exposure_limit_minor,
+            "requires_signature": False,
+            "livemode": False,
+            "created_at": self.clock.now(),
+        }
+        columns = ", ".join(fields)
+        values = ", ".join(f"%({name})s" for name in fields)
+        async with self.database.connection() as connection:
+            await connection.execute(
+                f"insert into merchants ({columns}) values ({values})", fields
+            )
+        return await self.merchants.get(fields["id"])
+
+    def key(self, merchant: Merchant, name: str | None = None) -> IdempotencyKey:
+        return IdempotencyKey(
+            merchant_id=merchant.id,
+            key=name or ids.new(self.clock.now()).hex,
+            request_hash=b"0" * 32,
+            created_at=self.clock.now(),
+            livemode=merchant.livemode,
+        )
+
+    async def pay(
+        self, merchant: Merchant, amount_minor: int, *, method: str = "upi"
+    ) -> Payment:
+        """A payment as the rail's next outcome leaves it; captured at once when it approves."""
+        key = ids.new(self.clock.now()).hex
+        card = CardReference(token_id=ids.new(self.clock.now()), merchant_id=merchant.id)
+        upi = Upi(flow="collect", payee_vpa="chai@khata", payer_vpa="asha@khata")
+        order = Order(
+            merchant_id=merchant.id,
+            amount_minor=amount_minor,
+            currency="INR",
+            instrument=Instrument(
+                method=method,
+                key=key,
+                mask="as***@khata",
+                upi=upi if method == "upi" else None,
+                card=card if method == "card" else None,
+            ),
+            capture_method="automatic",
+            priority="balanced",
+        )
+        call = Call(key=self.key(merchant), render=lambda *_: Answer(201, b"{}"))
+        return await self.payments.pay(order, call, META)
+
+    async def refund(
+        self,
+        payment: Payment,
+        amount_minor: int | None = None,
+        key: IdempotencyKey | None = None,
+    ) -> Refund:
+        merchant = await self.merchants.get(payment.merchant_id)
+        call = refunds.Call(key=key or self.key(merchant), render=rendered)
+        order = RefundOrder(
+            payment_id=payment.id, merchant_id=merchant.id, amount_minor=amount_minor
+        )
+        return await self.refunds.create(order, call, META)
+
+    async def open_attempt(self, operation: str) -> Attempt:
+        """The one attempt of this operation that has no outcome yet."""
+        sql = (
+            "select id from attempts where operation = %s"
+            " and status in ('sent', 'pending', 'unknown')"
+        )
+        async with self.database.connection() as connection:
+            rows = await (await connection.execute(sql, (operation,))).fetchall()
+            assert len(rows) == 1, rows
+            found = await self.attempts.get(connection, rows[0][0])
+        assert found is not None
+        return found
+
+    async def books(self) -> dict[str, int]:
+        """Posted balances by account code, stripes summed; what is zero is left out."""
+        rows = await self.rows(
+            "select code, sum(posted)::bigint from ledger_accounts group by code order by code"
+        )
+        return {code: posted for code, posted in rows if posted}
+
+    async def check_books(self) -> None:
+        """Each transaction sums to zero, each balance is the sum of its entries."""
+        unbalanced = await self.rows(
+            "select transaction_id, layer from ledger_entries"
+            " group by transaction_id, layer having sum(amount_cents) <> 0"
+        )
+        assert unbalanced == []
+        off = await self.rows(
+            "select a.code from ledger_accounts a left join ledger_entries e"
+            " on e.account_id = a.id and e.layer = 'posted'"
+            " group by a.id having a.posted <> coalesce(sum(e.amount_cents), 0)"
+        )
+        assert off == []
+
+    async def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        async with self.database.connection() as connection:
+            return await (await connection.execute(sql, parameters)).fetchall()
+
+    async def count(self, table: str) -> int:
+        return int((await self.rows(f"select count(*) from {table}"))[0][0])
+
+
+def rendered(refund: Refund) -> Answer:
+    return Answer(201, json.dumps({"status": refund.status}).encode())
+
+
+def pending_code(merchant_id: UUID) -> str:
+    return f"merchant:{ids.encode('mrc', merchant_id)}:pending"
+
+
+def payable_code(merchant_id: UUID) -> str:
+    return f"merchant:{ids.encode('mrc', merchant_id)}:payable"
+
+
+def _route(name: str, method: str) -> Route:
+    return Route(
+        name=name,
+        provider=name,
+        methods=frozenset({method}),
+        max_amount_minor=10**12,
+        priority=1,
+        fee_bps=50,
+    )
+
+
+@asynccontextmanager
+async def house_on(database_url: str) -> AsyncIterator[House]:
+    house = House(database_url)
+    await house.database.open()
+    await house.writer.start()
+    try:
+        yield house
+    finally:
+        await house.writer.stop()
+        await house.database.close()

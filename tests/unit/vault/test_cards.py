@@ -1,0 +1,127 @@
+"""Cards: which numbers and dates pass, and that a number never shows."""
+
+import pickle
+from datetime import date
+
+import pytest
+
+from online.kernel.errors import InvalidRequest
+from online.vault.domain import Card, Pan, check_cvc, check_expiry, network_of, read_pan
+
+TODAY = date(2026, 11, 16)
+
+
+@pytest.mark.parametrize(
+    ("number", "network"),
+    [
+        ("4242424242424242", "visa"),
+        ("5555555555554444", "mastercard"),
+        ("2223003122003222", "mastercard"),
+        ("378282246310005", "amex"),
+        ("6070000000000001", "rupay"),
+        ("6521111111111117", "rupay"),
+        ("8100000000000009", "rupay"),
+        ("5081000000000003", "rupay"),
+        ("30569309025904", "diners"),
+        ("36227206271667", "diners"),
+        ("3530111333300000", "jcb"),
+        ("3566002020360505", "jcb"),
+        ("3569990010030400", "jcb"),
+        ("5000000000000009", "maestro"),
+        ("9999999999999995", "unknown"),
+    ],
+)
+def test_networks(number: str, network: str):
+    assert network_of(number) == network
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["4242424242424242", "4242 4242 4242 4242", "4242-4242-4242-4242", "378282246310005"],
+)
+def test_good_numbers(number: str):
+    pan = read_pan(number)
+    assert pan.reveal() == number.replace(" ", "").replace("-", "")
+    assert (pan.first6, pan.last4) == (pan.reveal()[:6], pan.reveal()[-4:])
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "4242424242424241",  # check digit
+        "424242424242",  # too short for its network
+        "37828224631000",  # the same, amex
+        "42424242424",  # eleven digits
+        "42424242424242424242",  # twenty
+        "4242x42424242424",
+        "٤٢٤٢٤٢٤٢٤٢٤٢٤٢٤٢",  # digits, but not ours
+        "",
+        " - ",
+    ],
+)
+def test_bad_numbers_are_named_and_not_repeated(number: str):
+    with pytest.raises(InvalidRequest) as caught:
+        read_pan(number)
+    assert caught.value.param == "number"
+    assert not number.strip(" -") or number not in str(caught.value)
+
+
+@pytest.mark.parametrize("number", ["4000000000004067", "4000000000004068"])
+def test_magic_numbers_without_a_check_digit_are_for_the_sandbox(number: str):
+    assert read_pan(number, sandbox=True).reveal() == number
+    with pytest.raises(InvalidRequest):
+        read_pan(number)
+
+
+@pytest.mark.parametrize(
+    ("month", "year", "param"),
+    [
+        (11, 2026, None),  # good to the end of its month
+        (12, 2046, None),
+        (10, 2026, "exp_month"),
+        (12, 2025, "exp_year"),
+        (1, 2047, "exp_year"),
+        (13, 2030, "exp_month"),
+        (0, 2030, "exp_month"),
+        (1, 30, "exp_year"),
+    ],
+)
+def test_expiry(month: int, year: int, param: str | None):
+    if param is None:
+        check_expiry(month, year, TODAY)
+        return
+    with pytest.raises(InvalidRequest) as caught:
+        check_expiry(month, year, TODAY)
+    assert caught.value.param == param
+
+
+@pytest.mark.parametrize(
+    ("cvc", "network", "good"),
+    [
+        (None, "visa", True),
+        ("123", "visa", True),
+        ("1234", "amex", True),
+        ("1234", "visa", False),
+        ("123", "amex", False),
+        ("12", "visa", False),
+        ("12a", "visa", False),
+        ("", "visa", False),
+    ],
+)
+def test_security_code(cvc: str | None, network: str, good: bool):
+    if good:
+        check_cvc(cvc, network)
+        return
+    with pytest.raises(InvalidRequest) as caught:
+        check_cvc(cvc, network)
+    assert caught.value.param == "cvc"
+
+
+def test_a_number_does_not_show():
+    pan = Pan("4242424242424242")
+    card = Card(pan=pan, exp_month=1, exp_year=2030)
+    for text in (repr(pan), str(pan), f"{pan}", repr(card), str(card), repr([card]), f"{card!r}"):
+        assert "4242" not in text
+    with pytest.raises(TypeError):
+        pickle.dumps(pan)
+    assert not hasattr(pan, "__dict__")

@@ -1,0 +1,169 @@
+"""A ledger and its bank files: postings as online makes them, files as banks send them."""
+
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import polars as pl
+
+from online.kernel import ids
+from online.kernel.clock import IST
+from online.sandbox import camt, switch_file
+from online.sandbox.rails import ACCOUNT, RAILS
+from warehouse.bank_files import LoadResult, load_file
+from warehouse.connection import Warehouse
+
+DAY = date(2026, 11, 16)
+NEXT_DAY = DAY + timedelta(days=1)
+MERCHANT = ids.derived("merchant", "Chai")
+MERCHANT_ID = ids.encode("mrc", MERCHANT)
+PENDING, PAYABLE = f"merchant:{MERCHANT_ID}:pending", f"merchant:{MERCHANT_ID}:payable"
+
+
+def noon(day: date, minute: int = 0) -> datetime:
+    return datetime.combine(day, time(12), IST) + timedelta(minutes=minute)
+
+
+class Books:
+    """Writes balanced transactions straight into the raw tables."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self.warehouse = warehouse
+        self.accounts: dict[str, UUID] = {}
+        self.balances: dict[UUID, tuple[int, int]] = {}
+        warehouse.execute(
+            "INSERT INTO raw_merchants VALUES ($id, 'Chai & Sons', '5411', '27', 1, false)",
+            id=MERCHANT,
+        )
+
+    def account(self, code: str) -> UUID:
+        if code not in self.accounts:
+            self.accounts[code] = ids.derived("account", code)
+            self.warehouse.execute(
+                "INSERT INTO raw_accounts VALUES ($id, $code, 0, 'INR', 'C', $merchant, false)",
+                id=self.accounts[code],
+                code=code,
+                merchant=MERCHANT if code.startswith("merchant:") else None,
+            )
+        return self.accounts[code]
+
+    def post(
+        self,
+        kind: str,
+        reference: str,
+        legs: list[tuple[str, int]],
+        at: datetime,
+        metadata: str = "{}",
+    ) -> None:
+        assert sum(amount for _, amount in legs) == 0
+        transaction = ids.derived("transaction", kind, reference)
+        self.warehouse.execute(
+            "INSERT INTO raw_transactions (id, cause, kind, reference, merchant_id, business_date,"
+            " effective_at, livemode, metadata)"
+            " VALUES ($id, $id, $kind, $reference, $merchant, $day, $at, false, $metadata)",
+            id=transaction,
+            kind=kind,
+            reference=reference,
+            merchant=MERCHANT,
+            day=at.astimezone(IST).date(),
+            at=at,
+            metadata=metadata,
+        )
+        rows = [self._entry(transaction, number, leg, at) for number, leg in enumerate(legs)]
+        self.warehouse.append("raw_entries", pl.DataFrame(rows))
+
+    def _entry(
+        self, transaction: UUID, number: int, leg: tuple[str, int], at: datetime
+    ) -> Mapping[str, object]:
+        code, amount = leg
+        account = self.account(code)
+        version, balance = self.balances.get(account, (0, 0))
+        self.balances[account] = (version + 1, balance + amount)
+        return {
+            "id": str(ids.derived("entry", str(transaction), str(number))),
+            "transaction_id": str(transaction),
+            "account_id": str(account),
+            "account_version": version + 1,
+            "amount_minor": amount,
+            "currency": "INR",
+            "balance_after": balance + amount,
+            "layer": "posted",
+            "business_date": at.astimezone(IST).date(),
+            "effective_at": at,
+            "livemode": False,
+        }
+
+    def capture(self, name: str, amount: int, at: datetime, rail: str = "upi_hdfc") -> str:
+        """Returns the reference that the rail's file will name."""
+        reference = ids.encode("att", ids.derived("attempt", name))
+        fee = amount * 2 // 100
+        tax = fee * 18 // 100
+        legs = [
+            (f"rail:{rail}:receivable", -amount),
+            (PENDING, amount),
+            (PENDING, -fee - tax),
+            ("fees:mdr", fee),
+            ("tax:igst", tax),
+        ]
+        metadata = f'{{"payment_id": "pay_{name}", "method": "upi", "rail_reference": "{name}"}}'
+        self.post("capture", reference, [leg for leg in legs if leg[1]], at, metadata)
+        return reference
+
+    def refund(self, name: str, amount: int, at: datetime, rail: str = "upi_hdfc") -> str:
+        reference = ids.encode("att", ids.derived("attempt", name))
+        payable = f"refunds:{rail}:payable"
+        self.post("refund", f"rfd_{name}", [(PENDING, -amount), (payable, amount)], at)
+        receivable = f"rail:{rail}:receivable"
+        self.post("refund_confirmed", reference, [(payable, -amount), (receivable, amount)], at)
+        return reference
+
+    def pay_out(self, name: str, amount: int, at: datetime) -> str:
+        reference = ids.encode("att", ids.derived("attempt", name))
+        self.post("settlement", f"stl_{name}", [(PENDING, -amount), (PAYABLE, amount)], at)
+        in_transit = "payouts:bank_hdfc:in_transit"
+        self.post("payout_sent", reference, [(PAYABLE, -amount), (in_transit, amount)], at)
+        return reference
+
+
+def rail_line(
+    reference: str, amount: int, at: datetime, rail: str = "upi_hdfc"
+) -> switch_file.Line:
+    return switch_file.Line(
+        rail=rail,
+        type="PAY" if amount >= 0 else "REFUND",
+        order_ref=reference,
+        moved_at=at,
+        rrn=str(ids.derived("rrn", reference).int)[:12],
+        network_ref=None,
+        gross_minor=amount,
+    )
+
+
+def rail_file(
+    lines: list[switch_file.Line], settled_on: date, rail: str = "upi_hdfc"
+) -> switch_file.Settlement:
+    return switch_file.settlement(RAILS[rail], settled_on, lines, seed=1)
+
+
+def bank_file(day: date, opening: int, *entries: camt.StatementEntry) -> camt.Statement:
+    return camt.Statement(ACCOUNT, day, 1, opening, list(entries))
+
+
+def credit(settled: switch_file.Settlement) -> camt.StatementEntry:
+    narrative = f"UPI SETTLEMENT {settled.settlement_id}"
+    return camt.StatementEntry(
+        "settlement", settled.net_minor, settled.utr, settled.settlement_id, narrative
+    )
+
+
+def receive(warehouse: Warehouse, folder: Path, name: str, content: bytes) -> LoadResult:
+    path = folder / name
+    path.write_bytes(content)
+    return load_file(warehouse, path, received_at=noon(NEXT_DAY))
+
+
+def stage(warehouse: Warehouse, *days: date) -> None:
+    for day in days:
+        for table in ("stg_ledger_rows", "stg_payout_rows", "stg_rail_rows", "stg_bank_lines"):
+            warehouse.replace_day(table, table, day=day)
