@@ -38,7 +38,7 @@ db-migrate: $(READY) ## Bring the database's schema up to date (DATABASE_URL=…
 	$(BIN)/python -m online migrate $(if $(DATABASE_URL),--database "$(DATABASE_URL)") $(ARGS)
 
 mock-banks: $(READY) ## Run the sandbox banks, UPI switch and card acquirers alone
-	$(BIN)/python -m online.sandbox serve $(ARGS)
+	$(BIN)/python -m online.sandbox serve --port 8090 --data var/banks $(ARGS)
 
 train: $(READY) ## Train a fraud model, judge it, and promote it if every gate holds
 	$(BIN)/python -m pipelines train $(ARGS)

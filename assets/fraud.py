@@ -34,6 +34,18 @@ class FitConfig(dg.Config):
     seed: int = 7
 
 
+class GateConfig(dg.Config):
+    """A rehearsal has too short a past to judge a model by: then only its form has to be right
+    (parity, latency), which is enough to try the machinery and never enough for production."""
+
+    rehearsal: bool = False
+
+    def gates(self) -> Gates:
+        if not self.rehearsal:
+            return Gates()
+        return Gates(min_test_frauds=1, min_auc=0.0, min_lift=0.0, max_calibration_error=1.0)
+
+
 @dg.asset(deps=["raw_events"], group_name=FRAUD, owners=DATA_SCIENCE, kinds={"duckdb"})
 def fraud_training_set(
     config: TrainingSetConfig, warehouse: dg.ResourceParam[Warehouse]
@@ -100,12 +112,14 @@ def fraud_model(
 @dg.asset(deps=["fraud_model"], group_name=FRAUD, owners=DATA_SCIENCE, kinds={"mlflow", "onnx"})
 def fraud_promotion(
     context: dg.AssetExecutionContext,
+    config: GateConfig,
     tracking: dg.ResourceParam[Tracking],
     folders: dg.ResourceParam[Folders],
 ) -> dg.MaterializeResult:
     """The newest version held against every gate. If all hold, it becomes champion and its bundle
     is published for the service; if one does not, the old champion stays and this says why."""
-    decision = promote_version(_newest_version(context), tracking, folders.champion_bundle, Gates())
+    version = _newest_version(context)
+    decision = promote_version(version, tracking, folders.champion_bundle, config.gates())
     for reason in decision.reasons:
         context.log.warning(reason)
     return dg.MaterializeResult(metadata=_shown(decision, folders))

@@ -25,6 +25,7 @@ class Folders(msgspec.Struct, frozen=True):
     """Where files are taken from and put."""
 
     data: Path
+    champion_bundle: Path  # the model that the service reads
 
     @property
     def inbox(self) -> Path:
@@ -44,8 +45,3 @@ class Folders(msgspec.Struct, frozen=True):
     def quality(self) -> Path:
         """Pages with the results of the column rules."""
         return self.data / "quality"
-
-    @property
-    def champion_bundle(self) -> Path:
-        """The model that the service reads."""
-        return self.data / "models" / "champion.bundle"

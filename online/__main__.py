@@ -57,10 +57,10 @@ def _dev(arguments: argparse.Namespace) -> None:
 def _migrate(arguments: argparse.Namespace) -> None:
     from online.kernel.clock import SystemClock
     from online.platform.migrations.run import ServerTooOld, upgrade
+    from online.platform.settings import load_settings
 
     url = arguments.database or os.environ.get("DATABASE_URL")
-    if not url:
-        sys.exit("name the database: --database postgresql://…, or DATABASE_URL")
+    url = url or load_settings().database.postgres.url
     try:
         upgrade(url, today=SystemClock().now().date())
     except ServerTooOld as error:
@@ -118,8 +118,8 @@ def _arguments() -> argparse.Namespace:
     dev.add_argument("--data", type=Path, default=Path("var/dev"))
     dev.add_argument("--json", action="store_true", help="print one line of JSON when ready")
     migrate = command("migrate", _migrate, "bring a PostgreSQL ≥ 15 to the newest schema")
-    migrate.add_argument("--database", help="a PostgreSQL URL; DATABASE_URL when not given")
-    verify = command("verify-books", _verify_books, "derive everything again from the log")
+    migrate.add_argument("--database", help="else DATABASE_URL, else the settings")
+    verify = command("verify-books", _verify_books, "derive all again from the log")
     verify.add_argument("--database", required=True)
     seed = command("seed-history", _seed_history, "write a seeded past through the same writer")
     seed.add_argument("--database", required=True)

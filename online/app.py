@@ -11,6 +11,9 @@ from typing import Any, Final
 from litestar import Litestar, Response, get
 from litestar.di import NamedDependency, Provide
 
+from online.attempts import routes as attempts_routes
+from online.attempts.routes import CallbackDesk
+from online.breaks import routes as breaks_routes
 from online.customers import routes as customers_routes
 from online.intents import routes as intents_routes
 from online.intents.routes import Desk
@@ -20,12 +23,17 @@ from online.platform import telemetry
 from online.platform.http import HttpPlugin, wrap
 from online.platform.openapi_page import openapi_config
 from online.platform.settings import Settings, load_settings
+from online.postings import routes as postings_routes
+from online.refunds import routes as refunds_routes
 from online.risk import routes as risk_routes
 from online.security import routes as security_routes
 from online.security.build import build_security
 from online.security.domain import ADMIN_SCOPES, OPT, Access, allow_anyone
 from online.services import Services, build_services
+from online.settlements import routes as settlements_routes
+from online.statements import routes as statements_routes
 from online.vault import routes as vault_routes
+from online.work import routes as work_routes
 
 VERSION: Final = "0.1.0"
 
@@ -62,7 +70,14 @@ def create_app(settings: Settings, services: Services | None = None) -> Litestar
         instruments=services.instruments,
         clock=services.clock,
     )
+    callbacks = CallbackDesk(
+        database=services.database,
+        attempts=services.attempts,
+        clock=services.clock,
+        resolve=services.resolve,
+    )
     provided: dict[str, object] = {
+        "callbacks": callbacks,
         "services": services,
         "clock": services.clock,
         "merchants": services.merchants,
@@ -71,6 +86,12 @@ def create_app(settings: Settings, services: Services | None = None) -> Litestar
         "instruments": services.instruments,
         "payments": services.payments,
         "assessor": services.assessor,
+        "refunds": services.refunds,
+        "settlements": services.settlements,
+        "statements": services.statements,
+        "breaks": services.breaks,
+        "postings": services.postings,
+        "work": services.work,
         "desk": desk,
     }
 
@@ -87,6 +108,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Litestar
             health,
             ready,
             *(routes.router for routes in _ROUTES),
+            *(routes.internal_router for routes in _INTERNAL_ROUTES),
             *security_routes.root_handlers,
         ],
         dependencies={**security.dependencies, **{k: _given(v) for k, v in provided.items()}},
@@ -107,8 +129,16 @@ _ROUTES = (
     vault_routes,
     intents_routes,
     payments_routes,
+    refunds_routes,
     risk_routes,
+    settlements_routes,
+    statements_routes,
+    breaks_routes,
+    postings_routes,
+    work_routes,
+    attempts_routes,
 )
+_INTERNAL_ROUTES = (settlements_routes, statements_routes, breaks_routes)
 
 
 def _schemes_of(opt: Mapping[str, Any]) -> list[str]:

@@ -6,7 +6,7 @@ Belongs here: who gets whom. Does not: any rule, any route.
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -14,6 +14,7 @@ import msgspec
 from models.fraud.rules import load_rules
 from online.attempts.domain import Attempt, Schedule
 from online.attempts.service import Attempts
+from online.breaks.service import Breaks
 from online.customers.service import Customers
 from online.intents.service import IntentFollower, Intents
 from online.kernel import ids
@@ -29,15 +30,26 @@ from online.payments.service import Collaborators, Payments
 from online.platform.db import Database
 from online.platform.settings import ROOT, Settings
 from online.platform.sql import Connection
+from online.postings.domain import Places
+from online.postings.service import Postings
 from online.rails.http_rail import Timeouts
-from online.rails.registry import Rails, http_rails, in_process_rails
+from online.rails.registry import PAYOUT_RAIL, Rails, http_rails, in_process_rails
+from online.refunds import service as refunds_service
+from online.refunds.service import Refunds
 from online.risk.domain import RiskInput
 from online.risk.service import Assessor, Risk
 from online.routing.service import Routing, routes_of
 from online.security.build import build_credentials
 from online.security.keyfiles import load_key_ring
 from online.security.service import Credentials
+from online.settlements import service as settlements_service
+from online.settlements.payouts import Payouts
+from online.settlements.service import Settlements
+from online.statements.service import Statements
 from online.vault.service import Vault, build_vault
+from online.work.service import Work
+
+_BANK: Final = "hdfc"  # where every rail settles
 
 Resolve = Callable[[Attempt, Metadata], Awaitable[object]]
 
@@ -61,6 +73,12 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     instruments: Instruments
     payments: Payments
     intents: Intents
+    refunds: Refunds
+    settlements: Settlements
+    statements: Statements
+    breaks: Breaks
+    postings: Postings
+    work: Work
     resolvers: Mapping[str, Resolve]
 
     async def start(self) -> None:
@@ -101,21 +119,45 @@ def build_services(settings: Settings) -> Services:
     merchants = Merchants(database, clock, credentials)
     risk = _risk(settings)
     per_user = settings.rate_limits.per_user
-    with_ = Collaborators(
-        database=database,
-        writer=writer,
-        clock=clock,
-        attempts=attempts,
-        merchants=merchants,
-        risk=risk,
-        routing=routing,
-        fees=load_fees(ROOT / "config" / "fees.yaml"),
-        limits=UserLimits(
-            transactions_per_day=per_user.transactions_per_day,
-            amount_per_day_minor=per_user.amount_per_day_minor,
+    payments = Payments(
+        Collaborators(
+            database=database,
+            writer=writer,
+            clock=clock,
+            attempts=attempts,
+            merchants=merchants,
+            risk=risk,
+            routing=routing,
+            fees=load_fees(ROOT / "config" / "fees.yaml"),
+            limits=UserLimits(
+                transactions_per_day=per_user.transactions_per_day,
+                amount_per_day_minor=per_user.amount_per_day_minor,
+            ),
         ),
+        IntentFollower(),
     )
-    payments = Payments(with_, IntentFollower())
+    refunds = Refunds(
+        refunds_service.Collaborators(
+            database=database,
+            writer=writer,
+            clock=clock,
+            attempts=attempts,
+            merchants=merchants,
+            payments=payments,
+        )
+    )
+    work = Work(database, clock)
+    payouts = Payouts(database, writer, clock, attempts, rail=PAYOUT_RAIL)
+    settlements = Settlements(
+        settlements_service.Collaborators(
+            database=database,
+            writer=writer,
+            clock=clock,
+            merchants=merchants,
+            work=work,
+            payouts=payouts,
+        )
+    )
     secret_key = load_key_ring(keys / "client_secret.key", "client_secret").key(1)
     return Services(
         settings=settings,
@@ -140,7 +182,22 @@ def build_services(settings: Settings) -> Services:
         instruments=Instruments(vault),
         payments=payments,
         intents=Intents(database, writer, clock, payments, secret_key),
-        resolvers=dict.fromkeys(("authorize", "capture", "void"), payments.resolve),
+        refunds=refunds,
+        settlements=settlements,
+        statements=Statements(database, clock, work, merchants),
+        breaks=Breaks(database, writer, clock),
+        postings=Postings(
+            database,
+            writer,
+            clock,
+            Places(rails=frozenset(rails.names), banks=frozenset({_BANK})),
+        ),
+        work=work,
+        resolvers={
+            **dict.fromkeys(("authorize", "capture", "void"), payments.resolve),
+            "refund": refunds.resolve,
+            "payout": payouts.resolve,
+        },
     )
 
 

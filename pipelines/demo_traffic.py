@@ -156,6 +156,12 @@ class Day:
         await self.settle_down(taken)
         return taken
 
+    async def ask_for_statements(self, shop: Shop, period: Mapping[str, str]) -> None:
+        """The merchant asks for its statement in every format."""
+        for form in ("pdf", "csv", "json"):
+            wanted = {"merchant_id": shop.merchant_id, "format": form, **period}
+            await self._tills[shop.ref].expect("POST", "/statements/generate", wanted)
+
     async def settle_down(self, taken: Sequence[Taken], patience_s: float = 90) -> None:
         """Read payments until recovery has found out about each unknown outcome."""
         waited = 0.0

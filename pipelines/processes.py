@@ -103,7 +103,8 @@ class OnlineDev:
         self._program: Program | None = None
         self.about: dict[str, str] = {}
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
+        """Start it; `wait` until it is ready."""
         stop_left_over(self._data)
         python = [sys.executable, "-m", "online", "dev", "--json"]
         self._program = Program(
@@ -114,10 +115,24 @@ class OnlineDev:
             stdout=subprocess.PIPE,
         )
         pid_file(self._data).write_text(str(self._program.process.pid), encoding="ascii")
+
+    def wait(self) -> None:
+        """Until it has said where everything is."""
+        assert self._program is not None
+        self.about = json.loads(_first_line(self._program))
+
+    def stop(self) -> None:
+        """End it, and with it all that it started."""
+        if self._program is not None:
+            self._program.stop()
+            pid_file(self._data).unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
         try:
-            self.about = json.loads(_first_line(self._program))
+            self.start()
+            self.wait()
         except BaseException:
-            self.__exit__(None, None, None)
+            self.stop()
             raise
         return self
 
@@ -127,9 +142,7 @@ class OnlineDev:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._program is not None:
-            self._program.stop()
-            pid_file(self._data).unlink(missing_ok=True)
+        self.stop()
 
     def require_running(self) -> None:
         assert self._program is not None

@@ -48,6 +48,11 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     clock_file: Path
     lake_path: str
     mlflow_uri: str
+    model_bundle: Path
+
+    @property
+    def folders(self) -> Folders:
+        return Folders(self.data, self.model_bundle)
 
     @classmethod
     def of(cls, data: Path) -> "Site":
@@ -59,6 +64,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
             return os.environ.get(f"KHATA_OFFLINE_{name}") or known.get(key) or default
 
         lake = data / "lake"
+        bundle = str(data / "models" / "fraud.bundle")
         mlflow = f"sqlite:///{(data / 'mlflow' / 'mlflow.db').as_posix()}"
         return cls(
             data=data,
@@ -72,6 +78,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
             ),
             lake_path=value("LAKE_PATH", key="lake_path", default=str(lake)),
             mlflow_uri=value("MLFLOW_URI", key="mlflow_uri", default=mlflow),
+            model_bundle=Path(value("MODEL_BUNDLE", key="model_bundle_path", default=bundle)),
         )
 
 
@@ -208,7 +215,7 @@ def clock(init: dg.InitResourceContext) -> Clock:
 
 @dg.resource(config_schema=_CONFIG, description="Inbox, statements, quality pages, models.")
 def folders(init: dg.InitResourceContext) -> Folders:
-    return Folders(_site(init).data)
+    return _site(init).folders
 
 
 @dg.resource(config_schema=_CONFIG, description="MLflow's runs and registry.")

@@ -6,7 +6,6 @@ see nor wait for each other.
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from itertools import count
 from pathlib import Path
 
 import psycopg
@@ -14,9 +13,9 @@ import pytest
 
 from online.platform.embedded_postgres import EmbeddedPostgres
 from online.platform.migrations.run import upgrade
+from tests.databases import PASSWORDS, as_role, fresh_database
 
 _TODAY = datetime.now(UTC).date()  # noqa: DTZ011 - partitions around the real day
-_numbers = count()
 
 
 @pytest.fixture(scope="session")
@@ -38,33 +37,25 @@ def template(postgres: EmbeddedPostgres) -> str:
         connection.execute(f"create database {name}")
     upgrade(postgres.url(name), today=_TODAY)
     with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
-        connection.execute("alter role khata_app login password 'app'")
-        connection.execute("alter role khata_reader login password 'reader'")
+        for role, password in PASSWORDS.items():
+            connection.execute(f"alter role {role} login password '{password}'")
     return name
 
 
 @pytest.fixture
 def owner_url(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
     """A fresh migrated database, as its owner."""
-    name = f"khata_{next(_numbers)}"
-    with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
-        connection.execute(f"create database {name} template {template}")
-    yield postgres.url(name)
-    with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
-        connection.execute(f"drop database {name} with (force)")
+    with fresh_database(postgres, template) as url:
+        yield url
 
 
 @pytest.fixture
 def database_url(postgres: EmbeddedPostgres, owner_url: str) -> str:
     """The same database, as the service's own role."""
-    return postgres.url(_name(owner_url), user="khata_app", password="app")
+    return as_role(postgres, owner_url, "khata_app")
 
 
 @pytest.fixture
 def reader_url(postgres: EmbeddedPostgres, owner_url: str) -> str:
     """The same database, as the role that ingestion reads with."""
-    return postgres.url(_name(owner_url), user="khata_reader", password="reader")
-
-
-def _name(url: str) -> str:
-    return url.rpartition("/")[2].partition("?")[0]
+    return as_role(postgres, owner_url, "khata_reader")

@@ -128,9 +128,7 @@ class House:
         columns = ", ".join(fields)
         values = ", ".join(f"%({name})s" for name in fields)
         async with self.database.connection() as connection:
-            await connection.execute(
-                f"insert into merchants ({columns}) values ({values})", fields
-            )
+            await connection.execute(f"insert into merchants ({columns}) values ({values})", fields)
         return await self.merchants.get(fields["id"])
 
     def key(self, merchant: Merchant, name: str | None = None) -> IdempotencyKey:
@@ -142,9 +140,7 @@ class House:
             livemode=merchant.livemode,
         )
 
-    async def pay(
-        self, merchant: Merchant, amount_minor: int, *, method: str = "upi"
-    ) -> Payment:
+    async def pay(self, merchant: Merchant, amount_minor: int, *, method: str = "upi") -> Payment:
         """A payment as the rail's next outcome leaves it; captured at once when it approves."""
         key = ids.new(self.clock.now()).hex
         card = CardReference(token_id=ids.new(self.clock.now()), merchant_id=merchant.id)

@@ -29,3 +29,9 @@ where id in (
     limit %(most)s
     for update skip locked)
 returning *
+
+-- name: claim
+update attempts set claimed_until = %(claim_until)s
+where id = %(id)s and status in ('sent', 'pending', 'unknown')
+    and (claimed_until is null or claimed_until <= %(now)s)
+returning *

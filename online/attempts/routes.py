@@ -1,42 +1,61 @@
-"""`/internal/rails/{rail}/callbacks`: rails call it when a pending operation has ended.
+"""`/internal/rails/{rail}/callbacks`: a rail says that something happened.
 
-Nothing of a call is believed; it only makes us ask sooner. So it needs no credential.
+What it says is not believed: the call only makes us ask the rail now instead of later. So it
+needs no credential to be safe, a forged or repeated one changes nothing, and one reference is
+asked about at most once in a few seconds.
 """
 
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Annotated, Final
 
-from litestar import Response, Router, post
-from litestar.background_tasks import BackgroundTask
+from litestar import Router, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
-from msgspec import Meta
+from msgspec import Meta, Struct
 
-from online.attempts.nudges import Nudges
+from online.attempts.domain import Attempt
+from online.attempts.service import Attempts
 from online.kernel import ids
+from online.kernel.clock import Clock
+from online.platform.db import Database
 from online.platform.wire import WireStruct
 from online.security.domain import allow_anyone
 
+_CLAIM: Final = timedelta(seconds=2)
+
 
 class Callback(WireStruct, frozen=True, kw_only=True):
-    reference: Annotated[str, Meta(pattern="^att_", max_length=40)]
+    reference: Annotated[str, Meta(pattern=r"^att_[0-9a-z]{26}\Z")]
+
+
+class CallbackDesk(Struct, frozen=True, kw_only=True):
+    """What the handler needs; `resolve` asks the rail and lets the right slice record it."""
+
+    database: Database
+    attempts: Attempts
+    clock: Clock
+    resolve: Callable[[Attempt, str], Awaitable[None]]
 
 
 @post(
     "/internal/rails/{rail:str}/callbacks",
     status_code=202,
-    summary="A rail has news of an operation",
+    summary="A rail's hint that an operation ended",
     tags=["internal"],
     opt=allow_anyone(),
 )
 async def take_callback(
-    rail: FromPath[str], data: JSONBody[Callback], nudges: NamedDependency[Nudges]
-) -> Response[None]:
+    rail: FromPath[str],
+    data: JSONBody[Callback],
+    callbacks: NamedDependency[CallbackDesk],
+) -> None:
+    now = callbacks.clock.now()
     attempt_id = ids.decode("att", data.reference)
-    return Response(
-        content=None,
-        status_code=202,
-        background=BackgroundTask(nudges.nudge, rail, attempt_id),
-    )
+    async with callbacks.database.connection() as connection:
+        attempt = await callbacks.attempts.claim(connection, attempt_id, now + _CLAIM)
+    if attempt is not None and attempt.rail == rail:
+        await callbacks.resolve(attempt, f"rail:{attempt.rail}")
 
 
 router = Router("/", route_handlers=[take_callback])

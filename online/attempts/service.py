@@ -4,6 +4,7 @@ No database transaction is open here: the attempt was committed before, its outc
 after, by the slice that ordered it.
 """
 
+from datetime import datetime
 from time import perf_counter
 from typing import Protocol
 from uuid import UUID
@@ -80,6 +81,12 @@ class Attempts:
 
     async def get(self, connection: Connection, attempt_id: UUID) -> Attempt | None:
         return await store.get(connection, attempt_id)
+
+    async def claim(
+        self, connection: Connection, attempt_id: UUID, claim_until: datetime
+    ) -> Attempt | None:
+        """An open attempt to enquire about now; None when it is closed or in other hands."""
+        return await store.claim(connection, attempt_id, self._clock.now(), claim_until)
 
     async def due(self, connection: Connection, most: int) -> list[Attempt]:
         """Claims open attempts whose next enquiry is due; nobody else gets them for a while."""

@@ -40,3 +40,12 @@ async def due(
     return await QUERIES.all(
         connection, "due", Attempt, now=now, claim_until=claim_until, most=most
     )
+
+
+async def claim(
+    connection: Connection, attempt_id: UUID, now: datetime, claim_until: datetime
+) -> Attempt | None:
+    """One open attempt, unless somebody else has it now."""
+    return await QUERIES.one_or_none(
+        connection, "claim", Attempt, id=attempt_id, now=now, claim_until=claim_until
+    )

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from litestar import Request, Response, Router, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromQuery
+from litestar.params import FromQuery, QueryParameter
 from msgspec import Meta, Struct
 
 from online.breaks.domain import Break, Finding, State
@@ -130,14 +130,14 @@ class BreakPage(Struct, frozen=True, kw_only=True):
 async def list_breaks(
     principal: NamedDependency[Principal],
     breaks: NamedDependency[Breaks],
-    state: FromQuery[Literal["open", "closed"] | None] = None,
+    standing: Annotated[Literal["open", "closed"] | None, QueryParameter(name="state")] = None,
     kind: FromQuery[BreakKind | None] = None,
     limit: FromQuery[Annotated[int, Meta(ge=1, le=100)]] = 20,
     starting_after: FromQuery[str | None] = None,
 ) -> BreakPage:
     found, more = await breaks.page(
         livemode=principal.livemode,
-        state=state,
+        state=standing,
         kind=kind,
         after=ids.decode("brk", starting_after) if starting_after else None,
         most=limit,

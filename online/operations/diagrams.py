@@ -14,6 +14,8 @@ from online.attempts import domain as attempts
 from online.intents import domain as intents
 from online.kernel.events import Event
 from online.payments import domain as payments
+from online.refunds import domain as refunds
+from online.settlements import domain as settlements
 
 Table = Mapping[tuple[StrEnum | None, type[Event]], StrEnum]
 
@@ -21,6 +23,8 @@ TABLES: Final[Mapping[str, Any]] = {
     "Intent": intents.TRANSITIONS,
     "Payment": payments.TRANSITIONS,
     "Attempt": attempts.TRANSITIONS,
+    "Refund": refunds.TRANSITIONS,
+    "Settlement": settlements.TRANSITIONS,
 }
 _BLOCK: Final = re.compile(r"(<!-- diagrams: begin -->\n).*?(<!-- diagrams: end -->)", re.DOTALL)
 

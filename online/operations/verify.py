@@ -13,11 +13,14 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
 from online.attempts.store import ATTEMPTS
+from online.breaks.store import BREAKS
 from online.intents.store import INTENTS
 from online.kernel.events import Occurred
 from online.ledger.aggregate import Aggregate, decode_event
 from online.payments.store import PAYMENTS
 from online.platform.sql import Connection, load_queries
+from online.refunds.store import REFUNDS
+from online.settlements.store import SETTLEMENTS
 
 QUERIES: Final = load_queries("online.operations")
 
@@ -25,6 +28,9 @@ AGGREGATES: Final[Mapping[str, Aggregate[Any]]] = {
     "intent": INTENTS,
     "payment": PAYMENTS,
     "attempt": ATTEMPTS,
+    "refund": REFUNDS,
+    "settlement": SETTLEMENTS,
+    "break": BREAKS,
 }
 _BALANCE_CHECKS: Final = ("wrong_balances", "wrong_running_balances", "unknown_accounts")
 _ZERO_CHECKS: Final = ("unbalanced_transactions", "unbalanced_layers", "orphaned")

@@ -16,7 +16,7 @@ from online.kernel.events import Event
 from online.ledger import recipes
 from online.ledger.accounts import Account
 from online.ledger.journal import Journal
-from online.payments.domain import Payment
+from online.payments.domain import TRANSITIONS, Payment
 from online.payments.fees import Fee
 from online.rails.domain import Outcome, OutcomeKind
 
@@ -38,7 +38,21 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def effect(payment: Payment, attempt: Attempt, outcome: Outcome, books: Books) -> Effect:
-    """What `outcome` of `attempt` does to `payment`."""
+    """What `outcome` of `attempt` does to `payment`.
+
+    Two operations may cross: a void and the payer's own no, or their yes and the void. What comes
+    second and takes no money is then written down on its attempt alone.
+    """
+    found = _effect(payment, attempt, outcome, books)
+    allowed = all((payment.status, type(event)) in TRANSITIONS for event in found.events)
+    if allowed or (outcome.kind is OutcomeKind.APPROVED and attempt.operation != "void"):
+        return found
+    if found.journals:  # money is held that this void would release: never silently
+        return found
+    return Effect()
+
+
+def _effect(payment: Payment, attempt: Attempt, outcome: Outcome, books: Books) -> Effect:
     match attempt.operation, outcome.kind:
         case "authorize", OutcomeKind.APPROVED if payment.capture_method == "manual":
             return _authorized(payment, attempt, outcome, books)

@@ -20,7 +20,7 @@ from litestar.plugins import InitPlugin
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from msgspec import UNSET, Struct, UnsetType
 
-from online.kernel.errors import KhataError
+from online.kernel.errors import KhataError, Refused
 from online.kernel.ids import InvalidId
 from online.platform import wire
 from online.platform.wire import FieldError
@@ -141,7 +141,7 @@ def problem_response(
 
 def on_khata_error(request: Request[Any, Any, Any], error: KhataError) -> Response[bytes]:
     """Both families of `kernel/errors.py`."""
-    like = next(filter(PROBLEMS.__contains__, _codes(type(error))))
+    like = _row_of(error)
     headers = dict(getattr(error, "headers", {}))
     retry_after_s = getattr(error, "retry_after_s", None)
     if retry_after_s is not None:
@@ -165,9 +165,13 @@ def _own_field(error: KhataError) -> list[FieldError]:
     return [FieldError(error.param, error.detail)] if error.param else []
 
 
-def _codes(kind: type[KhataError]) -> list[str]:
-    """A class's own code, then those of its bases; `error` at the end is always known."""
-    return [c.code for c in kind.__mro__ if issubclass(c, KhataError)]
+def _row_of(error: KhataError) -> str:
+    """The error's own row of `PROBLEMS`, or that of its nearest base. A refusal is never a 5xx,
+    even under a code that `Unavailable` errors share.
+    """
+    codes = [c.code for c in type(error).__mro__ if issubclass(c, KhataError)]
+    limit = 500 if isinstance(error, Refused) else 600
+    return next(code for code in codes if code in PROBLEMS and PROBLEMS[code][0] < limit)
 
 
 def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:

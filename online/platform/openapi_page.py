@@ -133,13 +133,17 @@ class _Document(OpenAPIRenderPlugin):
         self._signed_of = signed_of
         self._rendered: bytes | None = None
 
+    def receive_router(self, router: Router) -> None:
+        """Drops Litestar's HTML page for unknown paths: a 404 is problem+json here too."""
+        router.routes[:] = [route for route in router.routes if "{" not in route.path]
+
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         if self._rendered is None:
             document: dict[str, Any] = msgspec.json.decode(
                 msgspec.json.encode(openapi_schema, enc_hook=str)
             )
             self._complete(document, request)
-            self._rendered = msgspec.json.encode(document)
+            self._rendered = msgspec.json.encode(_plain(document))
         return self._rendered
 
     def _complete(self, document: dict[str, Any], request: Request[Any, Any, Any]) -> None:
@@ -177,6 +181,24 @@ class _Document(OpenAPIRenderPlugin):
                     "schema": {"type": "string"},
                 }
             )
+
+
+_INTEGERS: Final = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
+
+
+def _plain(part: Any) -> Any:
+    """Patterns in ECMA's dialect, where `\\Z` is a letter, and bounds as the integers they are."""
+    if isinstance(part, list):
+        return [_plain(inner) for inner in part]
+    if not isinstance(part, dict):
+        return part
+    plain = {key: _plain(value) for key, value in part.items()}
+    if isinstance(plain.get("pattern"), str):
+        plain["pattern"] = plain["pattern"].replace(r"\Z", "$")
+    for name in _INTEGERS & plain.keys():
+        if isinstance(plain[name], float) and plain[name].is_integer():
+            plain[name] = int(plain[name])
+    return plain
 
 
 def _close(part: Any, schemas: dict[str, Any]) -> None:

@@ -5,11 +5,12 @@ points of the amount, of failures, and of a slow call), so that weights mean wha
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Literal
+from dataclasses import dataclass
+from typing import ClassVar, Final, Literal
 
 from msgspec import Struct
 
-from online.kernel.errors import RouteUnavailable
+from online.kernel.errors import Refused, RouteUnavailable
 
 Strategy = Literal["cost", "speed", "reliability", "balanced"]
 
@@ -23,6 +24,13 @@ WEIGHTS: Final[Mapping[Strategy, tuple[int, int, int]]] = {
     "reliability": (0, 10, 0),
     "balanced": (4, 4, 2),
 }
+
+
+@dataclass(eq=False)
+class RouteImpossible(Refused):
+    """No route would ever take this payment: the same code, but trying again will not help."""
+
+    code: ClassVar[str] = "route_unavailable"
 
 
 class Route(Struct, frozen=True, kw_only=True):
@@ -74,7 +82,7 @@ class RouteDecision(Struct, frozen=True, kw_only=True):
 def choose(
     request: RouteRequest, routes: Sequence[Route], health: Mapping[str, RouteHealth]
 ) -> RouteDecision:
-    """The best eligible route; raises `RouteUnavailable` when there is none.
+    """The best eligible route. None now raises `RouteUnavailable`, none ever `RouteImpossible`.
 
     Equal scores go by the configured priority, then by name: never by chance or dict order.
     """
@@ -82,7 +90,7 @@ def choose(
     rank = {route.name: (route.priority, route.name) for route in routes}
     eligible = [candidate for candidate in candidates if candidate.eligible]
     if not eligible:
-        raise RouteUnavailable(_why_none(request, candidates))
+        raise _none(request, candidates)
     best = min(eligible, key=lambda candidate: (candidate.score, rank[candidate.name]))
     reason = "only_eligible" if len(eligible) == 1 else f"best_{request.strategy}"
     return RouteDecision(
@@ -129,10 +137,15 @@ def _score(strategy: Strategy, route: Route, health: RouteHealth) -> int:
     )
 
 
-def _why_none(request: RouteRequest, candidates: Sequence[Candidate]) -> str:
+def _none(
+    request: RouteRequest, candidates: Sequence[Candidate]
+) -> RouteUnavailable | RouteImpossible:
     reasons = {c.reason for c in candidates if c.reason != "method_not_supported"}
     if not reasons:
-        return f"no route takes {request.method}"
+        return RouteImpossible(f"no route takes {request.method}", "payment_method")
     if reasons == {"amount_above_maximum"}:
-        return "the amount is above what any route takes"
-    return f"no route can take this payment now ({', '.join(sorted(reasons))})"
+        return RouteImpossible("the amount is above what any route takes", "amount")
+    if reasons <= {"currency_not_supported", "amount_above_maximum"}:
+        return RouteImpossible(f"no route takes {request.currency}", "currency")
+    why = ", ".join(sorted(reasons))
+    return RouteUnavailable(f"no route can take this payment now ({why})")

@@ -142,7 +142,7 @@ class Gate:
 
 async def _signed_text(request: Request[Any, Any, Any], header: SignatureHeader) -> bytes:
     query = request.scope["query_string"]
-    path = request.scope["raw_path"]
+    path = request.scope["raw_path"].partition(b"?")[0]  # some servers leave the query in it
     return canonical(
         timestamp=header.timestamp,
         nonce=header.nonce,

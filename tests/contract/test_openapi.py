@@ -97,3 +97,17 @@ async def test_the_page_needs_nothing_from_elsewhere(khata: World):
             assert not [u for u in found if not u.startswith("http://www.w3.org/")]
     script = (await khata.client.get("/schema/page.js")).text
     assert "innerHTML" not in script
+
+
+async def test_what_is_not_there_is_a_problem_here_too(khata: World):
+    for path in ("/schema/nowhere", "/schema/a/b"):
+        response = await khata.client.get(path)
+        assert response.status_code == 404
+        assert response.headers["content-type"] == "application/problem+json"
+
+
+async def test_patterns_are_ecmas_and_bounds_are_integers(document: dict[str, Any]):
+    text = repr(document)
+    assert "'pattern': '^[0-9]{4}$'" in text
+    assert r"\\Z" not in text
+    assert "'maximum': 12," in text

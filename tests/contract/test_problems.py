@@ -37,10 +37,17 @@ class CardDeclined(errors.Refused):
     code: ClassVar[str] = "card_declined"
 
 
+@dataclass(eq=False)
+class NeverARoute(errors.Refused):
+    code: ClassVar[str] = "route_unavailable"
+
+
 RAISED: dict[str, Exception] = {
     "over_refund": errors.OverRefund("asked 2, left 1", "amount"),
     "declined": CardDeclined("no money"),
     "limited": errors.RateLimited("slow down", retry_after_s=7),
+    "no_route_now": errors.RouteUnavailable("all rest"),
+    "no_route_ever": NeverARoute("too much", "amount"),
     "database": errors.Unavailable("the database does not answer"),
     "bug": ZeroDivisionError("4242424242424242 is in this text"),
     "bad_id": ids.InvalidId("pay", "x" * 90),
@@ -211,12 +218,14 @@ def test_size(client: TestClient[Litestar]):
         ("GET", "/raise/over_refund", 422, "over_refund", "amount"),
         ("GET", "/raise/declined", 422, "card_declined", None),
         ("GET", "/raise/limited", 429, "rate_limited", None),
+        ("GET", "/raise/no_route_now", 503, "route_unavailable", None),
+        ("GET", "/raise/no_route_ever", 422, "route_unavailable", "amount"),
         ("GET", "/raise/database", 503, "unavailable", None),
         ("GET", "/raise/bad_id", 422, "invalid_request", None),
         ("GET", "/raise/bug", 500, "internal_error", None),
     ],
 )
-def test_everything_else(client: TestClient[Litestar], method, path, status, code, param):  # noqa: PLR0917
+def test_everything_else(client: TestClient[Litestar], method, path, status, code, param):
     found = problem(client.request(method, path), status, code)
     assert found.get("param") == param
 

@@ -11,5 +11,3 @@ def test_architecture_shows_the_tables() -> None:
     text = ARCHITECTURE.read_text(encoding="utf-8")
     assert "<!-- diagrams: begin -->" in text
     assert diagrams.written_into(text) == text, "python -m online diagrams --write ARCHITECTURE.md"
-        "run: python -m online diagrams --write ARCHITECTURE.md"
-    )

@@ -18,3 +18,9 @@ WHERE entry.business_date = $day
     AND entry.layer = 'posted'
     AND posted.kind = 'payout_sent'
     AND account.code LIKE 'payouts:%:in_transit'
+    -- What the bank refused never left it: no line is to be expected.
+    AND NOT EXISTS (
+        SELECT 1
+        FROM raw_transactions AS returned
+        WHERE returned.kind = 'payout_returned' AND returned.reference = posted.reference
+    )

@@ -4,7 +4,15 @@ import pytest
 
 from online.kernel.errors import RouteUnavailable
 from online.platform.settings import load_settings
-from online.routing.domain import Route, RouteDecision, RouteHealth, RouteRequest, Strategy, choose
+from online.routing.domain import (
+    Route,
+    RouteDecision,
+    RouteHealth,
+    RouteImpossible,
+    RouteRequest,
+    Strategy,
+    choose,
+)
 from online.routing.service import routes_of
 
 ROUTES = routes_of(load_settings(environ={}).payment_routes)
@@ -46,29 +54,35 @@ def test_configured_routes(asked: dict[str, object], chosen: str, reason: str):
     assert [candidate.name for candidate in decision.candidates] == [r.name for r in ROUTES]
 
 
+RESTING = RouteHealth(available=False)
+
+
 @pytest.mark.parametrize(
-    ("asked", "health", "detail"),
+    ("asked", "resting", "detail", "param"),
     [
-        ({"amount_minor": 2 * LAKH + 1}, {}, "above what any route takes"),
-        ({"method": "wallet"}, {}, "no route takes wallet"),
-        ({"currency": "USD"}, {}, "currency_not_supported"),
-        ({"exclude": frozenset({"upi_hdfc", "upi_icici"})}, {}, "already_tried"),
-        (
-            {},
-            {name: RouteHealth(available=False) for name in ("upi_hdfc", "upi_icici")},
-            "circuit_open",
-        ),
+        ({"amount_minor": 2 * LAKH + 1}, (), "above what any route takes", "amount"),
+        ({"method": "wallet"}, (), "no route takes wallet", "payment_method"),
+        ({"currency": "USD"}, (), "no route takes USD", "currency"),
+        ({"exclude": frozenset({"upi_hdfc", "upi_icici"})}, (), "already_tried", None),
+        ({}, ("upi_hdfc", "upi_icici"), "circuit_open", None),
         (
             {"amount_minor": LAKH + 1},
-            {"upi_hdfc": RouteHealth(available=False)},
+            ("upi_hdfc",),
             "amount_above_maximum, circuit_open",
+            None,
         ),
     ],
 )
-def test_no_route(asked: dict[str, object], health: dict[str, RouteHealth], detail: str):
-    with pytest.raises(RouteUnavailable) as caught:
-        choose(request(**asked), ROUTES, health)
+def test_no_route(
+    asked: dict[str, object], resting: tuple[str, ...], detail: str, param: str | None
+):
+    """One code for clients; only what may change with time is worth another try."""
+    kind = RouteUnavailable if param is None else RouteImpossible
+    with pytest.raises(kind) as caught:
+        choose(request(**asked), ROUTES, dict.fromkeys(resting, RESTING))
     assert caught.value.code == "route_unavailable"
+    assert caught.value.param == param
+    assert caught.value.retryable is (param is None)
     assert detail in caught.value.detail
 
 

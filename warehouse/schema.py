@@ -1,4 +1,4 @@
-"""The tables of the lake, one file each: `NNN_<table>.sql`.
+"""The tables of the lake, one file each: `schema/NNN_<table>.sql`.
 
 Belongs here: columns, types and partitioning. Does not: how rows get there (`warehouse/sql`,
 `ingest.py`, `bank_files`).
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from warehouse.connection import Lake, Warehouse
 
-_DIR = Path(__file__).parent
+_DIR = Path(__file__).with_suffix("")
 
 
 @dataclass(frozen=True, kw_only=True)

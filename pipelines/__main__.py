@@ -1,0 +1,71 @@
+"""`python -m pipelines demo | dev | train | settle`.
+
+Belongs here: arguments. Does not: anything else. Each command imports what it needs.
+"""
+
+import argparse
+import os
+import sys
+from datetime import date
+from pathlib import Path
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from pipelines import demo
+
+    return demo.main(arguments)
+
+
+def _dev(arguments: argparse.Namespace) -> int:
+    from pipelines import commands
+
+    return commands.dev(Path(arguments.data).absolute(), port=arguments.port)
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    from pipelines import commands
+
+    return commands.train(Path(arguments.data).absolute())
+
+
+def _settle(arguments: argparse.Namespace) -> int:
+    from pipelines import commands
+
+    return commands.settle(Path(arguments.data).absolute(), arguments.date)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m pipelines", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    demo = commands.add_parser("demo", help="a day of payments, settled and reconciled")
+    demo.add_argument("--data", default="var/demo", help="folder of its own, emptied first")
+    demo.add_argument(
+        "--history",
+        type=int,
+        default=int(os.environ.get("HISTORY") or 40_000),
+        help="payments before the day (or HISTORY in the environment)",
+    )
+    demo.add_argument("--payments", type=int, default=300, help="payments of the day")
+    demo.set_defaults(run=_demo)
+    dev = commands.add_parser("dev", help="service, sandbox banks, Dagster UI and MLflow UI")
+    dev.add_argument("--data", default="var/dev")
+    dev.add_argument("--port", type=int, default=8080, help="of the service")
+    dev.set_defaults(run=_dev)
+    train = commands.add_parser("train", help="train, judge and promote on a running data folder")
+    train.add_argument("--data", default="var/dev")
+    train.set_defaults(run=_train)
+    settle = commands.add_parser("settle", help="settle a closed business day")
+    settle.add_argument("--data", default="var/dev")
+    settle.add_argument("--date", type=date.fromisoformat, required=True)
+    settle.set_defaults(run=_settle)
+    return parser
+
+
+def main() -> int:
+    arguments = _parser().parse_args()
+    found: int = arguments.run(arguments)
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

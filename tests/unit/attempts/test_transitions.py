@@ -1,0 +1,117 @@
+"""Which event may follow in which status of an attempt, and when its rail is asked."""
+
+from datetime import timedelta
+
+import pytest
+
+from online.attempts.domain import (
+    TERMINAL,
+    TRANSITIONS,
+    Schedule,
+    Status,
+    apply,
+    outcome_event,
+    settle,
+)
+from online.kernel import events as ev
+from online.kernel.errors import IllegalMove
+from online.kernel.events import EVENTS
+from online.rails.domain import Outcome, OutcomeKind
+from tests.builders import AT, an, attempt, occurred, uid
+from tests.unit.machines import as_rows, leads_to, reachable, without_exit
+
+OUTCOMES = {name: name for name in ("succeeded", "declined", "failed", "pending", "unknown")}
+TABLE = {
+    "nothing": {"sent": "sent"},
+    "sent": OUTCOMES,
+    "pending": OUTCOMES,
+    "unknown": OUTCOMES,
+}
+SCHEDULE = Schedule(
+    max_enquiries=3,
+    min_interval=timedelta(seconds=90),
+    not_found_final_after=timedelta(seconds=300),
+    answer_within=timedelta(seconds=30),
+)
+
+
+def test_the_table_is_the_specified_one():
+    assert as_rows(TRANSITIONS) == TABLE
+
+
+@pytest.mark.parametrize("event_type", EVENTS.values(), ids=lambda event: event.TYPE)
+@pytest.mark.parametrize("status", [None, *Status], ids=lambda status: status or "nothing")
+def test_every_status_and_event(status, event_type):
+    aggregate, _, what = event_type.TYPE.partition(".")
+    to = TABLE.get(status or "nothing", {}).get(what) if aggregate == "attempt" else None
+    state = attempt(status=status) if status else None
+    move = occurred(an(event_type), id_=uid("attempt"), version=2)
+    if to is None:
+        with pytest.raises(IllegalMove, match=status or "nothing"):
+            apply(state, move)
+    else:
+        after = apply(state, move)
+        assert (after.status, after.version) == (to, 2)
+
+
+def test_every_status_is_reached_and_every_open_one_can_end():
+    assert reachable(TRANSITIONS) == set(Status)
+    assert without_exit(TRANSITIONS, Status) == TERMINAL
+    assert all(leads_to(TRANSITIONS, status, set(TERMINAL)) for status in Status)
+
+
+def test_an_attempt_remembers_what_its_rail_said_first():
+    first = apply(attempt(), occurred(an(ev.AttemptUnknown, code="U68", rail_reference="42")))
+    then = apply(first, occurred(ev.AttemptSucceeded(enquiry=1), version=2))
+    assert (then.code, then.rail_reference, then.enquiries) == ("U68", "42", 1)
+    assert then.next_enquiry_at is None
+
+
+@pytest.mark.parametrize(
+    ("enquiries", "intervals"),
+    [(0, 1), (1, 1), (2, 1), (3, 2), (4, 4), (5, 8), (10, 256), (50, 256)],
+)
+def test_enquiries_come_later_and_later_and_never_stop(enquiries, intervals):
+    assert SCHEDULE.next(enquiries, AT) == AT + intervals * SCHEDULE.min_interval
+
+
+def test_nobody_asks_while_the_first_call_may_still_be_answered():
+    assert SCHEDULE.first(AT) == AT + timedelta(seconds=120)
+
+
+@pytest.mark.parametrize(
+    ("age_s", "kind"),
+    [(0, OutcomeKind.UNKNOWN), (299, OutcomeKind.UNKNOWN), (300, OutcomeKind.FAILED)],
+)
+def test_not_found_is_final_only_after_the_rails_window(age_s, kind):
+    missing = Outcome(kind=OutcomeKind.NOT_FOUND, code="not_found")
+    now = AT + timedelta(seconds=age_s)
+    assert settle(attempt(), missing, SCHEDULE, now).kind is kind
+
+
+@pytest.mark.parametrize("kind", [k for k in OutcomeKind if k is not OutcomeKind.NOT_FOUND])
+def test_other_answers_are_taken_as_they_are(kind):
+    outcome = Outcome(kind=kind, code="x")
+    assert settle(attempt(), outcome, SCHEDULE, AT + timedelta(days=9)) is outcome
+
+
+@pytest.mark.parametrize(
+    ("kind", "event", "asked_again"),
+    [
+        (OutcomeKind.APPROVED, ev.AttemptSucceeded, False),
+        (OutcomeKind.DECLINED, ev.AttemptDeclined, False),
+        (OutcomeKind.FAILED, ev.AttemptFailed, False),
+        (OutcomeKind.PENDING, ev.AttemptPending, True),
+        (OutcomeKind.UNKNOWN, ev.AttemptUnknown, True),
+        (OutcomeKind.NOT_FOUND, ev.AttemptUnknown, True),
+    ],
+)
+def test_what_is_written_down_of_an_answer(kind, event, asked_again):
+    outcome = Outcome(kind=kind, code="c", rail_reference="r", network_reference="n", message="m")
+    written = outcome_event(attempt(enquiries=1), outcome, SCHEDULE, AT, enquired=True)
+    assert type(written) is event
+    assert (written.code, written.rail_reference, written.network_reference) == ("c", "r", "n")
+    assert written.enquiry == 2
+    assert written.next_enquiry_at == (SCHEDULE.next(2, AT) if asked_again else None)
+    sent = outcome_event(attempt(), outcome, SCHEDULE, AT, enquired=False, latency_ms=12)
+    assert (sent.enquiry, sent.latency_ms) == (0, 12)

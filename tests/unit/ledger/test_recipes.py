@@ -1,0 +1,138 @@
+"""Each recipe, leg by leg; the table reads like LEDGER's own. Debit negative, credit positive."""
+
+from collections import Counter
+from uuid import UUID
+
+import pytest
+
+from online.ledger import recipes
+from online.ledger.accounts import merchant_payable, merchant_pending
+from online.ledger.journal import Posting
+from online.ledger.recipes import Tax
+
+MERCHANT = UUID(int=4)
+PENDING = merchant_pending(MERCHANT, 1_000)
+PAYABLE = merchant_payable(MERCHANT)
+RECEIVABLE, REFUNDS = "rail:card_a:receivable", "refunds:card_a:payable"
+PAYOUTS = "payouts:bank_hdfc:in_transit"
+
+TABLE = {
+    "capture without a fee": (
+        recipes.capture("card_a", PENDING, 10_000, 0, Tax()),
+        [(RECEIVABLE, -10_000), (PENDING.code, 10_000)],
+    ),
+    "capture, fee and IGST": (
+        recipes.capture("card_a", PENDING, 300_000, 5_400, Tax(igst_minor=972)),
+        [
+            (RECEIVABLE, -300_000),
+            (PENDING.code, 300_000),
+            (PENDING.code, -6_372),
+            ("fees:mdr", 5_400),
+            ("tax:igst", 972),
+        ],
+    ),
+    "capture, fee, CGST and SGST": (
+        recipes.capture("card_a", PENDING, 300_000, 5_400, Tax(cgst_minor=486, sgst_minor=486)),
+        [
+            (RECEIVABLE, -300_000),
+            (PENDING.code, 300_000),
+            (PENDING.code, -6_372),
+            ("fees:mdr", 5_400),
+            ("tax:cgst", 486),
+            ("tax:sgst", 486),
+        ],
+    ),
+    "refund requested": (
+        recipes.refund_requested("card_a", PENDING, 600),
+        [(PENDING.code, -600), (REFUNDS, 600)],
+    ),
+    "refund confirmed": (
+        recipes.refund_confirmed("card_a", 600),
+        [(REFUNDS, -600), (RECEIVABLE, 600)],
+    ),
+    "refund failed": (
+        recipes.refund_failed("card_a", PENDING, 600),
+        [(REFUNDS, -600), (PENDING.code, 600)],
+    ),
+    "settlement": (
+        recipes.settlement(MERCHANT, PENDING, 779),
+        [(PENDING.code, -779), (PAYABLE.code, 779)],
+    ),
+    "payout sent": (
+        recipes.payout_sent(MERCHANT, "bank_hdfc", 779),
+        [(PAYABLE.code, -779), (PAYOUTS, 779)],
+    ),
+    "payout returned": (
+        recipes.payout_returned(MERCHANT, "bank_hdfc", 779),
+        [(PAYOUTS, -779), (PAYABLE.code, 779)],
+    ),
+}
+PROMISED = {
+    "authorization": (
+        recipes.authorization("card_a", PENDING, 900),
+        [(RECEIVABLE, -900), (PENDING.code, 900)],
+    ),
+    "authorization released": (
+        recipes.release_authorization("card_a", PENDING, 900),
+        [(RECEIVABLE, 900), (PENDING.code, -900)],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_posted_legs(name):
+    legs, expected = TABLE[name]
+    assert [(leg.account.code, leg.amount_minor) for leg in legs] == expected
+    assert {leg.layer for leg in legs} == {"posted"}
+
+
+@pytest.mark.parametrize("name", PROMISED)
+def test_pending_legs(name):
+    legs, expected = PROMISED[name]
+    assert [(leg.account.code, leg.amount_minor) for leg in legs] == expected
+    assert {leg.layer for leg in legs} == {"pending"}
+
+
+@pytest.mark.parametrize("name", [*TABLE, *PROMISED])
+def test_every_recipe_sums_to_zero_in_each_layer(name):
+    legs, _ = {**TABLE, **PROMISED}[name]
+    sums: Counter[str] = Counter()
+    for leg in legs:
+        sums[leg.layer] += leg.amount_minor
+    assert not any(sums.values())
+
+
+def sum_of(*recipe: tuple[Posting, ...]) -> dict[str, int]:
+    sums: Counter[str] = Counter()
+    for legs in recipe:
+        for leg in legs:
+            sums[f"{leg.account.code}/{leg.layer}"] += leg.amount_minor
+    return {code: amount for code, amount in sums.items() if amount}
+
+
+def test_a_payment_that_went_all_the_way_and_back_leaves_only_the_fee():
+    """Authorized, captured, refunded: the rail owes nothing, the fee is kept."""
+    tax = Tax(igst_minor=972)
+    left = sum_of(
+        recipes.authorization("card_a", PENDING, 300_000),
+        recipes.release_authorization("card_a", PENDING, 300_000),
+        recipes.capture("card_a", PENDING, 300_000, 5_400, tax),
+        recipes.refund_requested("card_a", PENDING, 300_000),
+        recipes.refund_confirmed("card_a", 300_000),
+    )
+    assert left == {
+        f"{PENDING.code}/posted": -6_372,
+        "fees:mdr/posted": 5_400,
+        "tax:igst/posted": 972,
+    }
+
+
+@pytest.mark.parametrize(
+    ("there", "back"),
+    [
+        ("refund requested", "refund failed"),
+        ("payout sent", "payout returned"),
+    ],
+)
+def test_what_fails_comes_back_whole(there, back):
+    assert sum_of(TABLE[there][0], TABLE[back][0]) == {}

@@ -1,0 +1,90 @@
+"""Which event may follow in which status of a payment: the whole product, row by row."""
+
+import pytest
+
+from online.kernel.errors import IllegalMove
+from online.kernel.events import EVENTS
+from online.payments.domain import TERMINAL, TRANSITIONS, Status, apply
+from tests.builders import an, occurred, payment, uid
+from tests.unit.machines import as_rows, leads_to, reachable, without_exit
+
+OPEN = {
+    "requires_action": "requires_action",
+    "unknown": "unknown",
+    "authorized": "authorized",
+    "captured": "captured",
+    "failed": "failed",
+}
+CAPTURING = {"capture_requested", "capture_failed"}
+REFUNDING = {"refund_requested", "refund_failed"}
+
+TABLE = {
+    "nothing": {"created": "created"},
+    "created": {"processing": "processing", "blocked": "blocked", "in_review": "in_review"},
+    "in_review": {"processing": "processing", "blocked": "blocked", "canceled": "canceled"},
+    "processing": {**OPEN, "processing": "processing"},
+    "unknown": OPEN,
+    "requires_action": {
+        **OPEN,
+        "void_requested": "requires_action",
+        "void_failed": "requires_action",
+        "canceled": "canceled",
+        "expired": "expired",
+    },
+    "authorized": {
+        **dict.fromkeys(CAPTURING, "authorized"),
+        "captured": "captured",
+        "void_requested": "authorized",
+        "void_failed": "authorized",
+        "canceled": "canceled",
+        "expired": "expired",
+    },
+    "captured": {
+        **dict.fromkeys(CAPTURING | REFUNDING, "captured"),
+        "captured": "captured",
+        "partially_refunded": "partially_refunded",
+        "refunded": "refunded",
+        "reversed": "reversed",
+    },
+    "partially_refunded": {
+        **dict.fromkeys(CAPTURING | REFUNDING, "partially_refunded"),
+        "captured": "partially_refunded",
+        "partially_refunded": "partially_refunded",
+        "refunded": "refunded",
+    },
+}
+
+
+def test_the_table_is_the_specified_one():
+    assert as_rows(TRANSITIONS) == TABLE
+
+
+@pytest.mark.parametrize("event_type", EVENTS.values(), ids=lambda event: event.TYPE)
+@pytest.mark.parametrize("status", [None, *Status], ids=lambda status: status or "nothing")
+def test_every_status_and_event(status, event_type):
+    aggregate, _, what = event_type.TYPE.partition(".")
+    to = TABLE.get(status or "nothing", {}).get(what) if aggregate == "payment" else None
+    state = payment(status=status, authorized_minor=1_000_00) if status else None
+    move = occurred(an(event_type), id_=uid("payment"), version=2)
+    if to is None:
+        with pytest.raises(IllegalMove, match=status or "nothing"):
+            apply(state, move)
+    else:
+        after = apply(state, move)
+        assert (after.status, after.version, after.updated_at) == (to, 2, move.at)
+
+
+def test_every_status_is_reached():
+    assert reachable(TRANSITIONS) == set(Status)
+
+
+def test_nothing_leaves_a_final_status_and_every_other_can_end():
+    assert without_exit(TRANSITIONS, Status) == TERMINAL
+    # Money that was captured may stay where it is.
+    ends = TERMINAL | {Status.CAPTURED}
+    assert all(leads_to(TRANSITIONS, status, ends) for status in Status)
+
+
+def test_every_event_of_a_payment_has_a_place():
+    used = {event.TYPE for _, event in TRANSITIONS}
+    assert used == {name for name in EVENTS if name.startswith("payment.")}

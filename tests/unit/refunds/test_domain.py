@@ -1,0 +1,185 @@
+"""A refund's transition table, and what each outcome means."""
+
+from datetime import UTC, datetime
+from itertools import product
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from online.attempts.domain import Attempt
+from online.attempts.domain import Status as AttemptStatus
+from online.kernel import events as ev
+from online.kernel import ids
+from online.kernel.errors import IllegalMove
+from online.kernel.events import Occurred
+from online.ledger.accounts import merchant_pending
+from online.payments.domain import Payment
+from online.payments.domain import Status as PaymentStatus
+from online.rails.domain import Outcome, OutcomeKind
+from online.refunds import outcomes
+from online.refunds.domain import TERMINAL, TRANSITIONS, Refund, Status, apply
+
+AT = datetime(2026, 11, 16, 4, 30, tzinfo=UTC)
+PAYMENT, REFUND, ATTEMPT, MERCHANT = (UUID(int=n) for n in (1, 2, 3, 4))
+CREATED = ev.RefundCreated(
+    payment_id=ids.encode("pay", PAYMENT),
+    merchant_id=ids.encode("mrc", MERCHANT),
+    amount=600,
+    currency="INR",
+    attempt_id=ids.encode("att", ATTEMPT),
+    rail="upi_hdfc",
+    reason="wrong size",
+)
+EVENTS = (
+    CREATED,
+    ev.RefundSucceeded(rail_reference="123456789012"),
+    ev.RefundFailed(code="05"),
+    ev.RefundUnknown(code="no_answer"),
+)
+
+
+def occurred(event: ev.Event, version: int = 1) -> Occurred:
+    return Occurred(
+        aggregate_id=REFUND,
+        version=version,
+        at=AT,
+        merchant_id=MERCHANT,
+        livemode=False,
+        event=event,
+    )
+
+
+def refund(status: Status = Status.PENDING) -> Refund:
+    return msgspec.structs.replace(apply(None, occurred(CREATED)), status=status)
+
+
+def payment(refunded: int = 0) -> Payment:
+    return Payment(
+        id=PAYMENT,
+        intent_id=None,
+        merchant_id=MERCHANT,
+        customer_id=None,
+        status=PaymentStatus.CAPTURED,
+        amount_minor=1_000,
+        currency="INR",
+        method="upi",
+        capture_method="automatic",
+        priority="balanced",
+        instrument=None,
+        instrument_mask=None,
+        device_id=None,
+        captured_minor=1_000,
+        refunded_minor=refunded,
+        refund_open_minor=600,
+        version=5,
+        livemode=False,
+        created_at=AT,
+        updated_at=AT,
+    )
+
+
+def attempt() -> Attempt:
+    return Attempt(
+        id=ATTEMPT,
+        payment_id=PAYMENT,
+        refund_id=REFUND,
+        settlement_id=None,
+        merchant_id=MERCHANT,
+        operation="refund",
+        status=AttemptStatus.SENT,
+        amount_minor=600,
+        currency="INR",
+        route="upi_hdfc",
+        rail="upi_hdfc",
+        rail_reference=None,
+        original_id=None,
+        code=None,
+        enquiries=0,
+        next_enquiry_at=None,
+        sent_at=AT,
+        version=1,
+        livemode=False,
+    )
+
+
+@pytest.mark.parametrize(("status", "event"), list(product([None, *Status], EVENTS)))
+def test_the_table_says_every_move_and_no_other(status, event):
+    state = None if status is None else refund(status)
+    if (status, type(event)) in TRANSITIONS:
+        moved = apply(state, occurred(event, 2))
+        assert moved.status is TRANSITIONS[status, type(event)]
+        assert moved.version == 2
+    else:
+        with pytest.raises(IllegalMove):
+            apply(state, occurred(event, 2))
+
+
+def test_every_status_is_reached_and_terminal_ones_have_no_exit():
+    assert set(TRANSITIONS.values()) == set(Status)
+    assert {status for status, _ in TRANSITIONS} - {None} == set(Status) - TERMINAL
+
+
+@pytest.mark.parametrize("event", EVENTS[1:])
+def test_events_carry_what_the_row_shows(event):
+    row = apply(refund(), occurred(event, 2))
+    assert row.rail_reference == getattr(event, "rail_reference", None)
+    assert row.failure_code == (event.code if isinstance(event, ev.RefundFailed) else None)
+
+
+BOOKS = outcomes.Books(pending=merchant_pending(MERCHANT, 0), at=AT)
+PENDING = merchant_pending(MERCHANT).code
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "of_refund", "of_payment", "posted"),
+    [
+        (
+            OutcomeKind.APPROVED,
+            Status.PENDING,
+            ev.RefundSucceeded,
+            ev.PaymentPartiallyRefunded,
+            {"refunds:upi_hdfc:payable": -600, "rail:upi_hdfc:receivable": 600},
+        ),
+        (
+            OutcomeKind.DECLINED,
+            Status.UNKNOWN,
+            ev.RefundFailed,
+            ev.PaymentRefundFailed,
+            {"refunds:upi_hdfc:payable": -600, PENDING: 600},
+        ),
+        (
+            OutcomeKind.FAILED,
+            Status.PENDING,
+            ev.RefundFailed,
+            ev.PaymentRefundFailed,
+            {"refunds:upi_hdfc:payable": -600, PENDING: 600},
+        ),
+        (OutcomeKind.UNKNOWN, Status.PENDING, ev.RefundUnknown, None, None),
+        (OutcomeKind.UNKNOWN, Status.UNKNOWN, None, None, None),
+        (OutcomeKind.PENDING, Status.PENDING, None, None, None),
+    ],
+)
+def test_what_an_outcome_means(kind, status, of_refund, of_payment, posted):
+    outcome = Outcome(kind=kind, code="00", rail_reference="123456789012")
+    effect = outcomes.effect(refund(status), payment(), attempt(), outcome, BOOKS)
+    assert (type(effect.refund) if effect.refund else None) is of_refund
+    assert (type(effect.payment) if effect.payment else None) is of_payment
+    if posted is None:
+        assert effect.journal is None
+    else:
+        assert effect.journal is not None
+        assert {p.account.code: p.amount_minor for p in effect.journal.postings} == posted
+        assert (effect.journal.cause, effect.journal.reference) == (ATTEMPT, attempt().reference)
+
+
+def test_the_last_refund_ends_the_payment():
+    outcome = Outcome(kind=OutcomeKind.APPROVED, code="00")
+    effect = outcomes.effect(refund(), payment(refunded=400), attempt(), outcome, BOOKS)
+    assert isinstance(effect.payment, ev.PaymentRefunded)
+
+
+def test_a_request_posts_under_the_refund_itself():
+    journal = outcomes.requested(refund(), payment(), attempt(), BOOKS)
+    assert (journal.cause, journal.kind) == (REFUND, "refund_requested")
+    assert journal.metadata["payment_id"] == ids.encode("pay", PAYMENT)
