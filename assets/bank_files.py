@@ -13,7 +13,7 @@ from assets import display
 from assets.groups import BANK_FILES, FINANCE
 from assets.ports import Folders
 from online.kernel.clock import Clock
-from warehouse.bank_files import LoadResult, load_file
+from warehouse.bank_files.load import LoadResult, load_file
 from warehouse.connection import Warehouse
 
 _SPECS: Final = (

@@ -95,6 +95,38 @@ CONSERVATION: Final = (
         "Every leg has its posting and its account, and every posting its legs.",
     ),
     wrong(
+        *("files_are_whole", "raw_rail_rows", "file_rows_off"),
+        "Every loaded file has all its rows, and no quarantined file has any.",
+    ),
+    wrong(
+        *("files_are_whole", "raw_bank_lines", "file_rows_off"),
+        "Every loaded file has all its rows, and no quarantined file has any.",
+    ),
+    wrong(
+        *("statements_follow_on", "raw_bank_balances", "balances_broken"),
+        "Each bank statement opens where the one before it closed: none is missing.",
+    ),
+    wrong(
+        *("no_payment_is_lost", "stg_payments", "payments_lost"),
+        "Each payment created on the day is there once, and took no more than it was for.",
+    ),
+    wrong(
+        *("staged_equals_posted", "stg_payout_rows", "payout_rows_against_entries"),
+        "The day's payouts are what the ledger moved into transit.",
+    ),
+    wrong(
+        *("a_row_matches_once", "recon_matches", "matched_twice"),
+        "No row is in two match groups of one side.",
+    ),
+    wrong(
+        *("breaks_are_logged", "recon_breaks", "breaks_unlogged"),
+        "Each break is there once, and its opening and closing are in the log that online is told.",
+    ),
+    wrong(
+        *("lines_foot", "settlement_lines", "settlement_lines_off"),
+        "On every line: net = captured − refunded − fee − GST.",
+    ),
+    wrong(
         *("staged_equals_posted", "stg_ledger_rows", "ledger_rows_against_entries"),
         "What we claim from each rail is what the ledger moved on its receivable that day.",
     ),

@@ -20,7 +20,8 @@ from assets.groups import FINANCE, STATEMENTS
 from assets.ports import Folders, Online
 from online.kernel import ids
 from warehouse.connection import Warehouse
-from warehouse.statements import FORMATS, Statement, build, render
+from warehouse.statements.build import Statement, build, sealed
+from warehouse.statements.render import FORMATS, render
 
 
 class StatementRequest(dg.Config):
@@ -76,10 +77,16 @@ def statement_files(
     """Statements as PDF, CSV and JSON from the same rows: opening balance, every movement, totals
     and closing balance, with the warehouse snapshot they were made from."""
     snapshot = warehouse.snapshot_id()
-    rendered = [
-        _write(_build(warehouse, request, snapshot), request.format, folders.statements)
-        for request in [*config.requests, *_every_merchant(warehouse, config)]
-    ]
+    made: dict[tuple[str, str, str], Statement] = {}
+    rendered = []
+    for request in [*config.requests, *_every_merchant(warehouse, config)]:
+        period = (request.merchant_id, request.start_date, request.end_date)
+        if period not in made:
+            made[period] = _build(warehouse, request, snapshot)
+        # The same rows in every format; each file has an id, and is sealed, by itself.
+        identity = ids.encode("stm", statement_id(request, snapshot))
+        own = sealed(msgspec.structs.replace(made[period], statement_id=identity))
+        rendered.append(_write(own, request.format, folders.statements))
     manifest = manifest_path(folders, context.run_id)
     manifest.parent.mkdir(parents=True, exist_ok=True)
     manifest.write_bytes(msgspec.json.format(msgspec.json.encode(rendered), indent=2))

@@ -37,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     records = argparse.ArgumentParser(add_help=False)
     records.add_argument("--data", type=Path, default=ROOT / "var", help="data folder")
     records.add_argument("--tracking", help="MLflow URI; default: a SQLite file in the data folder")
+    records.add_argument("--publish", type=Path, help="the file that the service reads")
     train = commands.add_parser("train", parents=[records], help="train and record a new version")
     train.add_argument("--warehouse", required=True, help="DuckLake catalog")
     train.add_argument("--lake-data", required=True, help="where the lake keeps its files")
@@ -80,9 +81,8 @@ def _train(options: argparse.Namespace) -> int:
 def _promote(options: argparse.Namespace) -> int:
     from models.fraud.registry import promote_version
 
-    decision = promote_version(
-        options.version, _tracking(options), options.data / "models" / "champion.bundle"
-    )
+    published = options.publish or options.data / "models" / "fraud.bundle"
+    decision = promote_version(options.version, _tracking(options), published)
     for gate in decision.gates:
         print(gate, file=sys.stderr)
     _print(decision)

@@ -85,7 +85,7 @@ def _seed_history(arguments: argparse.Namespace) -> None:
 
 
 def _export_schemas(arguments: argparse.Namespace) -> None:
-    from online.kernel.events import json_schemas
+    from online.kernel.schemas import json_schemas
 
     arguments.out.mkdir(parents=True, exist_ok=True)
     for name, schema in json_schemas().items():

@@ -4,7 +4,7 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -28,7 +28,7 @@ from online.refunds import routes as refunds_routes
 from online.risk import routes as risk_routes
 from online.security import routes as security_routes
 from online.security.build import build_security
-from online.security.domain import ADMIN_SCOPES, OPT, Access, allow_anyone
+from online.security.domain import allow_anyone, is_signed, schemes_of
 from online.services import Services, build_services
 from online.settlements import routes as settlements_routes
 from online.statements import routes as statements_routes
@@ -116,7 +116,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Litestar
         lifespan=[lifespan],
         plugins=[HttpPlugin()],
         openapi_config=openapi_config(
-            version=VERSION, opt=allow_anyone(), security_of=_schemes_of, signed_of=_is_signed
+            version=VERSION, opt=allow_anyone(), security_of=schemes_of, signed_of=is_signed
         ),
     )
     return wrap(app)
@@ -139,20 +139,6 @@ _ROUTES = (
     attempts_routes,
 )
 _INTERNAL_ROUTES = (settlements_routes, statements_routes, breaks_routes)
-
-
-def _schemes_of(opt: Mapping[str, Any]) -> list[str]:
-    """Which of the page's credentials open a path."""
-    access: Access = opt.get(OPT, Access())
-    if access.public:
-        return []
-    schemes = ["adminToken" if access.scopes <= ADMIN_SCOPES else "accessToken"]
-    return [*schemes, "publishableKey"] if access.publishable else schemes
-
-
-def _is_signed(opt: Mapping[str, Any]) -> bool:
-    access: Access = opt.get(OPT, Access())
-    return access.signed
 
 
 def _given(value: object) -> Provide:

@@ -104,30 +104,101 @@ def clock_of(settings: Settings) -> Clock:
     return SystemClock()
 
 
+class _Ground(msgspec.Struct, frozen=True, kw_only=True):
+    """What the slices stand on."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    writer: Writer
+    credentials: Credentials
+    merchants: Merchants
+    vault: Vault
+    rails: Rails
+    routing: Routing
+    attempts: Attempts
+    risk: Risk
+
+
 def build_services(settings: Settings) -> Services:
     """The object graph; opens nothing."""
+    ground = _ground(settings)
+    database, writer, clock = ground.database, ground.writer, ground.clock
+    payments, refunds = _payments(ground)
+    work = Work(database, clock)
+    payouts = Payouts(database, writer, clock, ground.attempts, rail=PAYOUT_RAIL)
+    places = Places(rails=frozenset(ground.rails.names), banks=frozenset({_BANK}))
+    secrets = load_key_ring(settings.data_dir / "keys" / "client_secret.key", "client_secret")
+    return Services(
+        **msgspec.structs.asdict(ground),
+        customers=Customers(database, clock),
+        assessor=Assessor(
+            risk=ground.risk,
+            database=database,
+            clock=clock,
+            instruments=_AssessedInstruments(ground.vault),
+            payments=_AssessedPayments(payments),
+        ),
+        instruments=Instruments(ground.vault),
+        payments=payments,
+        intents=Intents(database, writer, clock, payments, secrets.key(1)),
+        refunds=refunds,
+        settlements=Settlements(
+            settlements_service.Collaborators(
+                database=database,
+                writer=writer,
+                clock=clock,
+                merchants=ground.merchants,
+                work=work,
+                payouts=payouts,
+            )
+        ),
+        statements=Statements(database, clock, work, ground.merchants),
+        breaks=Breaks(database, writer, clock),
+        postings=Postings(database, writer, clock, places),
+        work=work,
+        resolvers={
+            **dict.fromkeys(("authorize", "capture", "void"), payments.resolve),
+            "refund": refunds.resolve,
+            "payout": payouts.resolve,
+        },
+    )
+
+
+def _ground(settings: Settings) -> _Ground:
     clock = clock_of(settings)
     postgres = settings.database.postgres
     database = Database(postgres.url, size=postgres.max_connections, role=postgres.role or None)
-    keys = settings.data_dir / "keys"
-    vault = build_vault(database, clock, keys)
+    vault = build_vault(database, clock, settings.data_dir / "keys")
     rails = _rails(settings, vault)
     routing = Routing(routes_of(settings.payment_routes))
-    attempts = Attempts(rails, _schedule(settings), clock, routing)
-    writer = Writer(database)
     credentials = build_credentials(settings, database, clock)
-    merchants = Merchants(database, clock, credentials)
-    risk = _risk(settings)
-    per_user = settings.rate_limits.per_user
+    return _Ground(
+        settings=settings,
+        clock=clock,
+        database=database,
+        writer=Writer(database),
+        credentials=credentials,
+        merchants=Merchants(database, clock, credentials),
+        vault=vault,
+        rails=rails,
+        routing=routing,
+        attempts=Attempts(rails, _schedule(settings), clock, routing),
+        risk=_risk(settings),
+    )
+
+
+def _payments(ground: _Ground) -> tuple[Payments, Refunds]:
+    per_user = ground.settings.rate_limits.per_user
     payments = Payments(
         Collaborators(
-            database=database,
-            writer=writer,
-            clock=clock,
-            attempts=attempts,
-            merchants=merchants,
-            risk=risk,
-            routing=routing,
+            database=ground.database,
+            writer=ground.writer,
+            clock=ground.clock,
+            attempts=ground.attempts,
+            merchants=ground.merchants,
+            risk=ground.risk,
+            routing=ground.routing,
             fees=load_fees(ROOT / "config" / "fees.yaml"),
             limits=UserLimits(
                 transactions_per_day=per_user.transactions_per_day,
@@ -138,67 +209,15 @@ def build_services(settings: Settings) -> Services:
     )
     refunds = Refunds(
         refunds_service.Collaborators(
-            database=database,
-            writer=writer,
-            clock=clock,
-            attempts=attempts,
-            merchants=merchants,
+            database=ground.database,
+            writer=ground.writer,
+            clock=ground.clock,
+            attempts=ground.attempts,
+            merchants=ground.merchants,
             payments=payments,
         )
     )
-    work = Work(database, clock)
-    payouts = Payouts(database, writer, clock, attempts, rail=PAYOUT_RAIL)
-    settlements = Settlements(
-        settlements_service.Collaborators(
-            database=database,
-            writer=writer,
-            clock=clock,
-            merchants=merchants,
-            work=work,
-            payouts=payouts,
-        )
-    )
-    secret_key = load_key_ring(keys / "client_secret.key", "client_secret").key(1)
-    return Services(
-        settings=settings,
-        clock=clock,
-        database=database,
-        writer=writer,
-        credentials=credentials,
-        merchants=merchants,
-        customers=Customers(database, clock),
-        vault=vault,
-        rails=rails,
-        routing=routing,
-        attempts=attempts,
-        risk=risk,
-        assessor=Assessor(
-            risk=risk,
-            database=database,
-            clock=clock,
-            instruments=_AssessedInstruments(vault),
-            payments=_AssessedPayments(payments),
-        ),
-        instruments=Instruments(vault),
-        payments=payments,
-        intents=Intents(database, writer, clock, payments, secret_key),
-        refunds=refunds,
-        settlements=settlements,
-        statements=Statements(database, clock, work, merchants),
-        breaks=Breaks(database, writer, clock),
-        postings=Postings(
-            database,
-            writer,
-            clock,
-            Places(rails=frozenset(rails.names), banks=frozenset({_BANK})),
-        ),
-        work=work,
-        resolvers={
-            **dict.fromkeys(("authorize", "capture", "void"), payments.resolve),
-            "refund": refunds.resolve,
-            "payout": payouts.resolve,
-        },
-    )
+    return payments, refunds
 
 
 def _rails(settings: Settings, vault: Vault) -> Rails:

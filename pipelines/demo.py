@@ -231,8 +231,9 @@ class Demo:
 
     def _reconcile(self, runner: Runner, newest_first: list[date]) -> None:
         """A late day is explained by the files of newer ones: these are staged first."""
-        for day in newest_first:
-            result = runner.run("day_close_job", day=str(day))
+        for place, day in enumerate(newest_first):
+            job = "reconcile_job" if place else "day_close_job"
+            result = runner.run(job, day=str(day))
             about = metadata_of(result, "recon_breaks")
             opened, closed = about["opened_by_this_run"], about["closed_by_this_run"]
             if about["dagster/row_count"] or opened or closed:

@@ -34,6 +34,12 @@ day_close_job: Final = dg.define_asset_job(
     description="Stage a day, reconcile it with all that is known, and post what files and breaks "
     "mean. Run it again when a later file came: it replaces the day and posts only what is new.",
 )
+reconcile_job: Final = dg.define_asset_job(
+    "reconcile_job",
+    _GROUP(groups.STAGING) | _GROUP(groups.RECONCILIATION),
+    description="The same without copying the ledger again: for the days around one that was "
+    "closed a moment ago.",
+)
 settle_job: Final = dg.define_asset_job(
     "settle_job",
     _INGEST | _GROUP(groups.SETTLEMENT),
@@ -56,6 +62,6 @@ train_job: Final = dg.define_asset_job(
 )
 
 JOBS: Final = (
-    *(ingest_job, bank_files_job, day_close_job, settle_job, books_job),
+    *(ingest_job, bank_files_job, day_close_job, reconcile_job, settle_job, books_job),
     *(statements_job, train_job),
 )

@@ -33,7 +33,7 @@ moved AS (
     INNER JOIN raw_accounts AS account ON entry.account_id = account.id
     WHERE entry.business_date = $day
         AND entry.layer = 'posted'
-        AND posted.kind IN ('capture', 'refund', 'refund_failed')
+        AND posted.kind IN ('capture', 'refund_requested', 'refund_failed')
         AND account.code LIKE 'merchant:%:pending'
     GROUP BY ALL
 )

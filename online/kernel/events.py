@@ -397,18 +397,3 @@ class LabelRecorded(Event, frozen=True, kw_only=True):
     fraud: bool
     source: str
     known_at: datetime
-
-
-def json_schemas() -> dict[str, dict[str, Any]]:
-    """A JSON Schema for each event type, by type."""
-    schemas: dict[str, dict[str, Any]] = {}
-    for name, event in sorted(EVENTS.items()):
-        (reference,), components = msgspec.json.schema_components([event])
-        body = next(iter(components.values())) if "$ref" in reference else reference
-        schemas[name] = {
-            "$schema": "https://json-schema.org/draft/2020-12/schema",
-            **body,
-            "title": name,
-            "x-schema-version": event.SCHEMA_VERSION,
-        }
-    return schemas

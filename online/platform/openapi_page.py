@@ -78,6 +78,19 @@ _OF_MONEY: Final = frozenset(
         *("route_unavailable", "payment_timeout", "signature_invalid"),
     }
 )
+# Read off the request by the gate and the idempotency store, so that no handler declares them.
+_MONEY_HEADERS: Final[dict[str, dict[str, Any]]] = {
+    "Idempotency-Key": {
+        "required": True,
+        "description": "The same key with the same request is the same call, made once.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    },
+    "Khata-Request-Signature": {
+        "required": False,
+        "description": "t=…,n=…,kid=…,v1=…; demanded where the merchant says so.",
+        "schema": {"type": "string"},
+    },
+}
 
 
 def openapi_config(
@@ -172,15 +185,11 @@ class _Document(OpenAPIRenderPlugin):
         for status in sorted(_statuses(operation, secured=bool(schemes), signed=signed)):
             responses.setdefault(str(status), _problem_response(status, signed=signed))
         if signed:
-            parameters.append(
-                {
-                    "name": "Khata-Request-Signature",
-                    "in": "header",
-                    "required": False,
-                    "description": "t=…,n=…,kid=…,v1=…; demanded where the merchant says so",
-                    "schema": {"type": "string"},
-                }
-            )
+            parameters += [_header(name, **about) for name, about in _MONEY_HEADERS.items()]
+
+
+def _header(name: str, **about: Any) -> dict[str, Any]:
+    return {"name": name, "in": "header", **about}
 
 
 _INTEGERS: Final = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})

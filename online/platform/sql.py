@@ -31,14 +31,14 @@ class Queries:
         return self.statements[name]
 
     async def all(
-        self, connection: Connection, name: str, row: type[Row], **parameters: Any
+        self, connection: Connection, name: str, row: type[Row], /, **parameters: Any
     ) -> list[Row]:
         """Every row, as `row`."""
         rows = await self._rows(connection, name, parameters)
         return [msgspec.convert(r, row, from_attributes=False, strict=True) for r in rows]
 
     async def one_or_none(
-        self, connection: Connection, name: str, row: type[Row], **parameters: Any
+        self, connection: Connection, name: str, row: type[Row], /, **parameters: Any
     ) -> Row | None:
         """The only row, or None."""
         found = await self.all(connection, name, row, **parameters)
@@ -47,7 +47,7 @@ class Queries:
         return found[0] if found else None
 
     async def one(
-        self, connection: Connection, name: str, row: type[Row], **parameters: Any
+        self, connection: Connection, name: str, row: type[Row], /, **parameters: Any
     ) -> Row:
         """Exactly one row."""
         found = await self.one_or_none(connection, name, row, **parameters)
@@ -55,13 +55,13 @@ class Queries:
             raise LookupError(f"query {name} returned no row")
         return found
 
-    async def scalar(self, connection: Connection, name: str, **parameters: Any) -> Any:
+    async def scalar(self, connection: Connection, name: str, /, **parameters: Any) -> Any:
         """The first column of the first row, or None."""
         cursor = await connection.execute(self.statements[name], parameters)
         row = await cursor.fetchone()
         return None if row is None else row[0]
 
-    async def execute(self, connection: Connection, name: str, **parameters: Any) -> int:
+    async def execute(self, connection: Connection, name: str, /, **parameters: Any) -> int:
         """Runs the statement; answers how many rows it touched."""
         cursor = await connection.execute(self.statements[name], parameters)
         return cursor.rowcount

@@ -56,8 +56,8 @@ CARDS: Final[dict[str, Outcome]] = {
     "4000000000000069": Outcome("declined", "54", "Expired card"),
     "4000000000000127": Outcome("declined", "N7", "CVC does not match"),
     "4000000000000119": Outcome("failed", "96", "System malfunction"),
-    "4000000000004068": _TIMEOUT_APPROVED,
-    "4000000000004067": Outcome("declined", "05", "Do not honour", Behaviour.HELD),
+    "4000000000006801": _TIMEOUT_APPROVED,
+    "4000000000006702": Outcome("declined", "05", "Do not honour", Behaviour.HELD),
 }
 
 

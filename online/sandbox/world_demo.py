@@ -23,7 +23,7 @@ _VPAS: Final[dict[OutcomeHint, tuple[str, ...]]] = {
 _CARDS: Final[dict[OutcomeHint, tuple[str, ...]]] = {
     "declined": ("4000000000009995", "4000000000000002", "4000000000000127"),
     "failed": ("4000000000000119",),
-    "timeout": ("4000000000004068",),
+    "timeout": ("4000000000006801",),
 }
 # Per thousand payments; at least one each when there are enough payments at all.
 _SHARES: Final[dict[OutcomeHint, int]] = {"declined": 40, "timeout": 10, "lost": 3, "failed": 3}

@@ -61,7 +61,7 @@ class Vault:
     ) -> CardToken:
         """Checks and seals a card; the security code is looked at and forgotten."""
         now = self._clock.now()
-        pan = read_pan(number, sandbox=not livemode)
+        pan = read_pan(number)
         check_expiry(exp_month, exp_year, business_date(now))
         network = network_of(pan.reveal())
         check_cvc(cvc, network)

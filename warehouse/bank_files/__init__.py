@@ -4,18 +4,3 @@ Belongs here: `parse` (pure and total: bytes in, values and problems out), one m
 YAML layout a format, and `load_file`, which loads a file whole or quarantines it whole.
 Does not: matching, or what a line means to the ledger.
 """
-
-from warehouse.bank_files.load import LoadResult, load_file
-from warehouse.bank_files.model import BankFile, BankLine, Problem, RailRow, Statement
-from warehouse.bank_files.parse import parse
-
-__all__ = [
-    "BankFile",
-    "BankLine",
-    "LoadResult",
-    "Problem",
-    "RailRow",
-    "Statement",
-    "load_file",
-    "parse",
-]

@@ -3,8 +3,3 @@
 Belongs here: what a statement says and how it looks. Does not: who asked for it or where the
 file goes.
 """
-
-from warehouse.statements.build import Line, Statement, build
-from warehouse.statements.render import FORMATS, render
-
-__all__ = ["FORMATS", "Line", "Statement", "build", "render"]

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from online.sandbox import camt, switch_file
 from tests.unit.warehouse.books import DAY, bank_file, noon, rail_file, rail_line
-from warehouse.bank_files import parse
+from warehouse.bank_files.parse import parse
 
 _SWITCH = switch_file.render(
     rail_file([rail_line("att_a", 123_450, noon(DAY)), rail_line("att_b", -99, noon(DAY))], DAY)

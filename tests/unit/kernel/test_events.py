@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from online.kernel import events as ev
-from online.kernel.events import EVENTS, Event, Metadata, json_schemas
+from online.kernel.events import EVENTS, Event, Metadata
+from online.kernel.schemas import json_schemas
 from online.ledger.aggregate import decode_event
 from tests.architecture.source import ROOT
 from tests.builders import an

@@ -35,8 +35,8 @@ CARDS = [
     ("4000000000000069", "declined", False, ("declined", "54")),
     ("4000000000000127", "declined", False, ("declined", "N7")),
     ("4000000000000119", "failed", False, ("failed", "96")),
-    ("4000000000004068", "approved", True, ("approved", "00")),
-    ("4000000000004067", "declined", True, ("declined", "05")),
+    ("4000000000006801", "approved", True, ("approved", "00")),
+    ("4000000000006702", "declined", True, ("declined", "05")),
 ]
 AMOUNTS = [
     (100_051, "declined", False, ("declined", "Z9"), ("declined", "51")),

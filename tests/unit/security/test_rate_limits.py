@@ -31,7 +31,7 @@ def admitted_of(admit: Callable[[], None], *, tries: int) -> int:
         (1, 60, 1, 8, 1, 60),
     ],
 )
-def test_policy(rate, per_s, burst, workers, quota, window_s):  # noqa: PLR0917 - a table's columns
+def test_policy(rate, per_s, burst, workers, quota, window_s):
     policy = Policy.of("x", rate=rate, per_s=per_s, burst=burst, workers=workers)
     assert (policy.quota, policy.window_s) == (quota, window_s)
     if workers == 1:

@@ -11,7 +11,7 @@ from online.kernel import ids
 from online.kernel.clock import IST
 from online.sandbox import camt, switch_file
 from online.sandbox.rails import ACCOUNT, RAILS
-from warehouse.bank_files import LoadResult, load_file
+from warehouse.bank_files.load import LoadResult, load_file
 from warehouse.connection import Warehouse
 
 DAY = date(2026, 11, 16)

@@ -11,7 +11,8 @@ from online.kernel.money import exponent
 from online.sandbox import camt, switch_file
 from tests.unit.warehouse.books import DAY, bank_file, credit, noon, rail_file, rail_line, receive
 from warehouse.__main__ import main
-from warehouse.bank_files import BankFile, Problem, parse
+from warehouse.bank_files.model import BankFile, Problem
+from warehouse.bank_files.parse import parse
 from warehouse.connection import Warehouse
 
 CORPUS = Path(__file__).parents[4] / "shared" / "bankfiles"

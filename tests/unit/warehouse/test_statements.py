@@ -12,7 +12,8 @@ from pypdf import PdfReader
 from online.kernel import ids
 from tests.unit.warehouse.books import DAY, MERCHANT, NEXT_DAY, Books, noon
 from warehouse.connection import Warehouse, WarehouseError
-from warehouse.statements import FORMATS, Statement, build, render
+from warehouse.statements.build import Statement, build
+from warehouse.statements.render import FORMATS, render
 from warehouse.statements.build import sealed
 from warehouse.statements.pdf import grouped
 
