@@ -132,7 +132,13 @@ def _context() -> Any:
 
 
 def _expectation(gx: Any, rule: Rule) -> Any:
-    return getattr(gx.expectations, rule.expectation)(**rule.arguments, meta={"means": rule.means})
+    arguments = dict(rule.arguments)
+    if rule.where is not None:
+        from great_expectations.expectations.row_conditions import Column
+
+        column, value = rule.where
+        arguments["row_condition"] = Column(column) == value
+    return getattr(gx.expectations, rule.expectation)(**arguments, meta={"means": rule.means})
 
 
 def _outcome(rule: Rule, found: dict[str, Any]) -> Outcome:

@@ -382,6 +382,9 @@ def main(arguments: argparse.Namespace) -> int:
         return demo.run()
     except (DemoFailed, CommandFailed, JobFailed, TrafficFailed, httpx.HTTPError) as error:
         print(f"FAILED after {demo.steps.elapsed_s:.0f} s: {error!s}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
     except ExceptionGroup as group:
         for error in group.exceptions:
             print(f"FAILED after {demo.steps.elapsed_s:.0f} s: {error!r}", file=sys.stderr)

@@ -31,8 +31,8 @@ def ingest_every_ten_minutes() -> dg.RunRequest:
 
 @dg.schedule(job=day_close_job, cron_schedule="30 1 * * *", execution_timezone=_ZONE)
 def close_the_day(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
-    """After the banks' files of the day: reconcile it, and the days that its files may explain."""
-    for back in range(_REVISITED_DAYS, 0, -1):
+    """After the banks' files of the day: reconcile it, then the days that its files may explain."""
+    for back in range(1, _REVISITED_DAYS + 1):
         yield _of_day(context, back)
 
 

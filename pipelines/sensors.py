@@ -52,14 +52,13 @@ def runs_of(items: Sequence[Mapping[str, Any]]) -> Iterator[dg.RunRequest]:
             by_day.setdefault(str(item["params"]["date"]), []).append(str(item["id"]))
     for day, work in sorted(by_day.items()):
         yield dg.RunRequest(
-            run_key=work[0], job_name=settle_job.name, partition_key=day, tags=_tags(work)
+            job_name=settle_job.name, partition_key=day, tags=_tags(work)
         )
     asked = [item for item in items if item["kind"] == "statement"]
     if asked:
         work = [str(item["id"]) for item in asked]
         config = {"requests": [dict(item["params"]) for item in asked]}
         yield dg.RunRequest(
-            run_key=work[0],
             job_name=statements_job.name,
             run_config={"ops": {"statement_files": {"config": config}}},
             tags=_tags(work),

@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -55,7 +55,8 @@ SCHEDULE = Schedule(
 
 def this_morning() -> datetime:
     """Today at ten in India: there are partitions for it, and the day is not over."""
-    return SystemClock().now().astimezone(IST).replace(hour=10, minute=0, second=0, microsecond=0)
+    now = SystemClock().now().astimezone(IST)
+    return now.replace(hour=10, minute=0, second=0, microsecond=0).astimezone(UTC)
 
 
 class House:

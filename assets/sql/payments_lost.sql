@@ -1,8 +1,8 @@
--- grain: one payment created on the day that is missing, is there twice, or took more than it was for
+-- grain: one count of the day's payments that is off: missing, there twice, or took too much
 -- inputs: raw_events, stg_payments
 -- owner: finance
 WITH created AS (
-    SELECT data ->> '$.payment_id' AS payment_id
+    SELECT count(DISTINCT aggregate_id) AS payments
     FROM raw_events
     WHERE event_type = 'payment.created'
         AND ("timestamp" + INTERVAL 330 MINUTE)::DATE = $day
@@ -10,18 +10,20 @@ WITH created AS (
 
 staged AS (
     SELECT
-        payment_id,
-        count(*) AS copies,
-        max(captured_minor - amount_minor) AS over_minor
+        count(*) AS payments,
+        count(DISTINCT payment_id) AS different,
+        count(*) FILTER (captured_minor > amount_minor) AS over
     FROM stg_payments
     WHERE business_date = $day
-    GROUP BY payment_id
 )
 
 SELECT
-    coalesce(created.payment_id, staged.payment_id) AS payment_id,
-    coalesce(staged.copies, 0) AS copies,
-    staged.over_minor
+    created.payments AS created,
+    staged.payments AS staged,
+    staged.different,
+    staged.over AS captured_too_much
 FROM created
-FULL JOIN staged ON created.payment_id = staged.payment_id
-WHERE staged.copies IS DISTINCT FROM 1 OR created.payment_id IS NULL OR staged.over_minor > 0
+CROSS JOIN staged
+WHERE created.payments <> staged.payments
+    OR staged.payments <> staged.different
+    OR staged.over > 0

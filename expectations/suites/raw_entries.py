@@ -10,8 +10,8 @@ SUITE = Suite(
         between("account_version", 1),
         one_of("layer", ["posted", "pending"]),
         one_of("entry_type", ["DEBIT", "CREDIT"]),
-        between("amount_minor", None, -1, where='entry_type=="DEBIT"'),
-        between("amount_minor", 1, where='entry_type=="CREDIT"'),
+        between("amount_minor", None, -1, where=("entry_type", "DEBIT")),
+        between("amount_minor", 1, where=("entry_type", "CREDIT")),
         looks_like("currency", "^[A-Z]{3}$", "currency is an ISO 4217 code"),
     ),
 )

@@ -16,6 +16,7 @@ class Rule(Struct, frozen=True):
     expectation: str
     arguments: dict[str, Any]
     means: str
+    where: tuple[str, str] | None = None  # only rows with this value in this column
 
 
 class Suite(Struct, frozen=True):
@@ -34,7 +35,7 @@ def present(*columns: str) -> list[Rule]:
     ]
 
 
-def one_of(column: str, values: Sequence[str], *, where: str | None = None) -> Rule:
+def one_of(column: str, values: Sequence[str], *, where: tuple[str, str] | None = None) -> Rule:
     """Only known words."""
     return _where(
         Rule(
@@ -47,7 +48,7 @@ def one_of(column: str, values: Sequence[str], *, where: str | None = None) -> R
 
 
 def between(
-    column: str, low: int | None, high: int | None = None, *, where: str | None = None
+    column: str, low: int | None, high: int | None = None, *, where: tuple[str, str] | None = None
 ) -> Rule:
     """A whole number within bounds, both included."""
     bounds = " and ".join(
@@ -82,8 +83,9 @@ def looks_like(column: str, pattern: str, means: str) -> Rule:
     return Rule("ExpectColumnValuesToMatchRegex", {"column": column, "regex": pattern}, means)
 
 
-def _where(rule: Rule, condition: str | None) -> Rule:
+def _where(rule: Rule, condition: tuple[str, str] | None) -> Rule:
     if condition is None:
         return rule
-    arguments = {**rule.arguments, "row_condition": condition, "condition_parser": "pandas"}
-    return Rule(rule.expectation, arguments, f"{rule.means}, where {condition}")
+    column, value = condition
+    means = f"{rule.means}, where {column} is {value}"
+    return Rule(rule.expectation, rule.arguments, means, where=condition)

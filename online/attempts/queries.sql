@@ -32,6 +32,6 @@ returning *
 
 -- name: claim
 update attempts set claimed_until = %(claim_until)s
-where id = %(id)s and status in ('sent', 'pending', 'unknown')
+where id = %(id)s and status in ('pending', 'unknown') -- `sent`: its call is still on the line
     and (claimed_until is null or claimed_until <= %(now)s)
 returning *

@@ -132,7 +132,7 @@ async def list_breaks(
     breaks: NamedDependency[Breaks],
     standing: Annotated[Literal["open", "closed"] | None, QueryParameter(name="state")] = None,
     kind: FromQuery[BreakKind | None] = None,
-    limit: FromQuery[Annotated[int, Meta(ge=1, le=100)]] = 20,
+    limit: Annotated[int, QueryParameter(ge=1, le=100)] = 20,
     starting_after: FromQuery[str | None] = None,
 ) -> BreakPage:
     found, more = await breaks.page(

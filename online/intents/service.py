@@ -24,6 +24,7 @@ from online.payments.orders import Call, Followed, Instrument, Order
 from online.payments.service import Payments
 from online.platform.db import Database
 from online.platform.idempotency import Answer, IdempotencyKey
+from online.platform.known_keys import replays_first
 from online.platform.sql import Connection
 
 _EXPIRY_BATCH: Final = 500
@@ -151,8 +152,9 @@ class Intents:
         metadata: Metadata,
     ) -> Intent:
         """Pays an intent by a new payment under it."""
-        intent = await self.get(intent_id, merchant_id)
-        domain.check_confirm(intent, confirmation.instrument.method, self._clock.now())
+        async with replays_first(self._database, call.key):
+            intent = await self.get(intent_id, merchant_id)
+            domain.check_confirm(intent, confirmation.instrument.method, self._clock.now())
         order = Order(
             merchant_id=intent.merchant_id,
             amount_minor=intent.amount_minor,
@@ -171,6 +173,12 @@ class Intents:
         self, intent_id: UUID, merchant_id: UUID, call: Call, metadata: Metadata
     ) -> Intent:
         """Cancels an intent, with what is authorized or waiting under it."""
+        async with replays_first(self._database, call.key):
+            return await self._cancel(intent_id, merchant_id, call, metadata)
+
+    async def _cancel(
+        self, intent_id: UUID, merchant_id: UUID, call: Call, metadata: Metadata
+    ) -> Intent:
         while True:
             intent = await self.get(intent_id, merchant_id)
             if intent.payment_id and intent.status in {

@@ -15,7 +15,14 @@ from uuid import UUID
 import msgspec
 
 from online.kernel import ids
-from online.kernel.errors import InsufficientFunds, KhataError, LimitExceeded, VersionConflict
+from online.kernel.errors import (
+    InsufficientFunds,
+    InvalidRequest,
+    KhataError,
+    LimitExceeded,
+    VersionConflict,
+)
+from online.kernel.money import INT64_MAX
 from online.ledger.change import Change, LimitMove, Snapshot
 from online.ledger.journal import Journal
 from online.platform.copy_binary import Table
@@ -212,6 +219,8 @@ class Batch:
                 delta[posting.layer == "pending"] += posting.amount_minor
         for account_id, (posted, pending) in deltas.items():
             balance = self._balances[account_id]
+            if max(abs(balance.posted + posted), abs(balance.pending + pending)) > INT64_MAX:
+                return InvalidRequest(f"the balance of {balance.code} would not fit into 64 bits")
             if balance.refuses(posted, pending):
                 return InsufficientFunds(f"{balance.code} does not hold enough")
         return None
@@ -228,7 +237,13 @@ class Batch:
                 key.body,
                 key.created_at,
             )
-            self._copy(KEYS, msgspec.structs.astuple(_key_row(key)))
+            self._copy(
+                KEYS,
+                (
+                    key.merchant_id, key.key, key.request_hash, key.resource_id, key.status,
+                    key.body, key.created_at, key.livemode,
+                ),
+            )  # fmt: skip
         if change.answer:
             answer = change.answer
             self._answers.append((answer.merchant_id, answer.key, answer.status, answer.body))
@@ -374,21 +389,3 @@ def account_id(code: str, currency: str, livemode: bool, stripe: int) -> UUID:
 
 def _limit_key(move: LimitMove) -> LimitKey:
     return move.subject, move.rule, move.window_start
-
-
-class _KeyRow(msgspec.Struct, frozen=True):
-    merchant_id: UUID
-    key: str
-    request_hash: bytes
-    resource_id: UUID | None
-    status: int | None
-    body: bytes | None
-    created_at: Any
-    livemode: bool
-
-
-def _key_row(key: IdempotencyKey) -> _KeyRow:
-    return _KeyRow(
-        key.merchant_id, key.key, key.request_hash, key.resource_id, key.status, key.body,
-        key.created_at, key.livemode,
-    )  # fmt: skip

@@ -5,7 +5,7 @@ select u.* from unnest(
     %(sides)s::text[], %(floors)s::bigint[], %(ceilings)s::bigint[], %(merchants)s::uuid[],
     %(livemodes)s::boolean[]) u
 order by 1
-on conflict (id) do nothing
+on conflict do nothing
 
 -- name: lock_keys
 select k.merchant_id, k.key, k.request_hash, k.resource_id, k.status, k.body, k.created_at

@@ -140,7 +140,7 @@ class Writer:
         await self._open_accounts(connection, changes, stripe)
         try:
             refusals = await _transact(connection, changes, stripe)
-        except DatabaseError as error:
+        except Exception as error:
             if connection.broken or connection.closed:
                 raise
             if len(batch) > 1:
@@ -170,6 +170,12 @@ class Writer:
                 if connection.broken or connection.closed:
                     raise
                 _resolve(future, _refusal(error))
+                return
+            except Exception as error:
+                if connection.broken or connection.closed:
+                    raise
+                _log.exception("writer_failed", changes=1)
+                _resolve(future, error)
                 return
             _resolve(future, refusal)
             return

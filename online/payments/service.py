@@ -5,6 +5,7 @@ transaction open, commit the outcome. A process that dies in between leaves an o
 recovery asks the rail about it.
 """
 
+from contextlib import nullcontext
 from datetime import datetime
 from uuid import UUID
 
@@ -31,6 +32,7 @@ from online.payments.orders import Call, Followed, Follower, Order
 from online.payments.store import PAYMENTS
 from online.platform.db import Database
 from online.platform.idempotency import IdempotencyAnswer
+from online.platform.known_keys import replays_first
 from online.rails.domain import AuthorizeRequest, CaptureRequest, RailRequest, VoidRequest
 from online.risk.domain import RiskInput
 from online.risk.service import Risk, activity
@@ -208,6 +210,13 @@ class Payments:
         self, payment_id: UUID, merchant_id: UUID, decide: domain.Decide, run: Run
     ) -> tuple[Payment, Attempt]:
         """Commits an operation on an existing payment; decides again when it moved meanwhile."""
+        key = run.call.key if run.call else None
+        async with replays_first(self._with.database, key) if key else nullcontext():
+            return await self._begin_until_it_holds(payment_id, merchant_id, decide, run)
+
+    async def _begin_until_it_holds(
+        self, payment_id: UUID, merchant_id: UUID, decide: domain.Decide, run: Run
+    ) -> tuple[Payment, Attempt]:
         while True:
             payment = await self.get(payment_id, merchant_id)
             origin = self._attempt_origin(payment)

@@ -40,6 +40,7 @@ from online.ledger.change import Change, LimitMove
 from online.ledger.journal import Journal
 from online.ledger.recipes import Legs, Tax
 from online.ledger.writer import AlreadyPosted
+from online.operations.verify import verify_books
 from online.payments.domain import Payment
 from online.payments.store import PAYMENTS
 from online.platform.idempotency import IdempotencyKey, KeyTaken
@@ -88,14 +89,17 @@ class Ledger(RuleBasedStateMachine):
         self.states: dict[UUID, Payment] = {}
         self.spent = dict.fromkeys(EXPOSURE, 0)
         self.fresh = fresh_database(self.postgres, self.template)
-        url = self.fresh.__enter__()
-        self.sql = psycopg.connect(url, autocommit=True)
-        self.writer = BackgroundWriter(as_role(self.postgres, url, "khata_app")).__enter__()
+        self.url = self.fresh.__enter__()
+        self.sql = psycopg.connect(self.url, autocommit=True)
+        self.writer = BackgroundWriter(as_role(self.postgres, self.url, "khata_app")).__enter__()
 
     def teardown(self) -> None:
-        self.writer.__exit__(None, None, None)
-        self.sql.close()
-        self.fresh.__exit__(None, None, None)
+        try:
+            assert self.writer.run(verify_books(self.url)).holds
+        finally:
+            self.writer.__exit__(None, None, None)
+            self.sql.close()
+            self.fresh.__exit__(None, None, None)
 
     # ── what a step is made of ───────────────────────────────────────────────────────────
 
@@ -346,7 +350,7 @@ def test_the_ledger_agrees_with_a_dictionary(postgres, template):
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=12,
+            max_examples=10,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -1,0 +1,173 @@
+"""Column rules: each suite passes on good rows and says no to one planted bad row."""
+
+import importlib
+import re
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from expectations.run import SUITES, page, suite, validate, write_page
+
+ATT = "att_01m7h9xaz8eckaywgy03ct7j3b"
+
+GOOD: dict[str, dict[str, Any]] = {
+    "raw_events": {
+        "id": "e1",
+        "aggregate_id": "a1",
+        "aggregate_type": "payment",
+        "event_type": "payment.created",
+        "version": 1,
+        "timestamp": pd.Timestamp("2026-11-16T05:00:00Z"),
+        "livemode": False,
+        "xid": 7,
+        "amount_minor": 500,
+        "currency": "INR",
+    },
+    "raw_entries": {
+        "id": "e1",
+        "transaction_id": "t1",
+        "account_id": "a1",
+        "account_version": 1,
+        "amount_minor": -500,
+        "currency": "INR",
+        "entry_type": "DEBIT",
+        "layer": "posted",
+        "business_date": pd.Timestamp("2026-11-16"),
+        "livemode": False,
+    },
+    "stg_rail_rows": {
+        "rail_ref": "f-1",
+        "rail": "upi_hdfc",
+        "reference": ATT,
+        "type": "capture",
+        "status": "success",
+        "gross_minor": 10_000,
+        "fee_minor": 50,
+        "tax_minor": 9,
+        "net_minor": 9_941,
+        "currency": "INR",
+        "settled_on": pd.Timestamp("2026-11-16"),
+        "settlement_id": "UPIHDFC20261116",
+    },
+    "stg_bank_lines": {
+        "line_id": "f-1",
+        "account": "50200012345678",
+        "booking_date": pd.Timestamp("2026-11-17"),
+        "value_date": pd.Timestamp("2026-11-17"),
+        "amount_minor": -9_941,
+        "currency": "INR",
+    },
+    "stg_ledger_rows": {
+        "entry_id": "e1",
+        "transaction_id": "t1",
+        "kind": "refund",
+        "reference": ATT,
+        "rail": "card_a",
+        "amount_minor": -500,
+        "currency": "INR",
+        "occurred_at": pd.Timestamp("2026-11-16T05:00:00Z"),
+    },
+    "settlement_batches": {
+        "merchant_id": "m1",
+        "business_date": pd.Timestamp("2026-11-16"),
+        "currency": "INR",
+        "gross_minor": 0,
+        "refunds_minor": 0,
+        "reserve_minor": 0,
+        "net_minor": -5,
+        "count": 1,
+        "settle_on": pd.Timestamp("2026-11-17"),
+    },
+}
+
+# table, column, bad value, a word of the rule that must be the one to say no
+BAD = [
+    ("raw_events", "event_type", "payment.vanished", "a word we know"),
+    ("raw_events", "version", 0, "at least 1"),
+    ("raw_events", "amount_minor", -1, "at least 1"),
+    ("raw_events", "aggregate_id", None, "always given"),
+    ("raw_entries", "amount_minor", 500, "at most -1"),
+    ("raw_entries", "layer", "imagined", "a word we know"),
+    ("raw_entries", "transaction_id", None, "always given"),
+    ("stg_rail_rows", "gross_minor", -10_000, "at least 1"),
+    ("stg_rail_rows", "status", "maybe", "a word we know"),
+    ("stg_rail_rows", "reference", None, "always given"),
+    ("stg_rail_rows", "fee_minor", -1, "at least 0"),
+    ("stg_rail_rows", "currency", "rupees", "ISO 4217"),
+    ("stg_bank_lines", "amount_minor", None, "always given"),
+    ("stg_bank_lines", "account", "", "a number"),
+    ("stg_ledger_rows", "reference", "order 7", "attempt that we sent"),
+    ("stg_ledger_rows", "amount_minor", 500, "at most -1"),
+    ("settlement_batches", "gross_minor", -1, "at least 0"),
+    ("settlement_batches", "count", 0, "at least 1"),
+]
+
+
+def rows(table: str, **changed: Any) -> pd.DataFrame:
+    return pd.DataFrame([GOOD[table], {**GOOD[table], **_other(table), **changed}])
+
+
+def _other(table: str) -> dict[str, Any]:
+    """What makes the second row another row."""
+    first = next(iter(GOOD[table]))
+    return {first: f"{GOOD[table][first]}-2", "aggregate_id": "a2", "account_id": "a2"}
+
+
+@pytest.mark.parametrize("table", SUITES)
+def test_good_rows_pass(table):
+    result = validate(suite(table), rows(table), partition="2026-11-16")
+    assert result.passed, [outcome for outcome in result.outcomes if not outcome.held]
+    assert result.rows == 2
+
+
+@pytest.mark.parametrize(("table", "column", "value", "rule"), BAD)
+def test_a_planted_row_is_rejected_by_its_rule(table, column, value, rule):
+    result = validate(suite(table), rows(table, **{column: value}), partition="p")
+    broken = [outcome for outcome in result.outcomes if not outcome.held]
+    assert any(column in outcome.means and rule in outcome.means for outcome in broken), broken
+
+
+@pytest.mark.parametrize("table", SUITES)
+def test_a_row_that_is_there_twice_is_rejected(table):
+    frame = pd.DataFrame([GOOD[table], GOOD[table]])
+    assert not validate(suite(table), frame, partition="p").passed
+
+
+@pytest.mark.parametrize("table", SUITES)
+def test_a_column_that_is_gone_is_no_silence(table):
+    column = next(iter(GOOD[table]))
+    assert not validate(suite(table), rows(table).drop(columns=column), partition="p").passed
+
+
+@pytest.mark.parametrize("table", SUITES)
+def test_a_day_without_rows_passes(table):
+    assert validate(suite(table), rows(table).head(0), partition="p").passed
+
+
+def test_suites_import_nothing_heavy():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from expectations.run import SUITES, suite; [suite(t) for t in SUITES];"
+        "print('great_expectations' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_every_module_of_suites_is_listed():
+    for table in SUITES:
+        assert importlib.import_module(f"expectations.suites.{table}").SUITE.table == table
+
+
+def test_the_page_needs_nothing_from_outside_and_shows_what_broke(tmp_path):
+    bad = rows("stg_rail_rows", status="<script>")
+    result = validate(suite("stg_rail_rows"), bad, partition="2026-11-16")
+    written = write_page(result, tmp_path).read_text()
+    assert written == page(result)
+    assert not re.search(r"https?:|src=|href=", written)
+    assert "&lt;script&gt;" in written
+    assert "<script>" not in written
+    assert "BROKEN" in written
