@@ -6,6 +6,7 @@ rows that are wrong, so that a check that fails shows them; one in `warehouse/sq
 """
 
 from collections.abc import Sequence
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -45,6 +46,17 @@ def nothing_wrong(lake: Lake, statement: str, **params: object) -> dg.AssetCheck
     )
 
 
+def day_for(
+    context: dg.AssetCheckExecutionContext, warehouse: Warehouse, table: str
+) -> date | None:
+    """The day of the run; for a check that is run by itself, the newest day that there is."""
+    day, column = day_of_check(context), tables()[table].day
+    if day is None and column is not None:
+        (newest,) = warehouse.rows(f"SELECT max({column}) FROM {identifier(table)}")  # noqa: S608
+        day = newest[0]
+    return day
+
+
 def wrong(name: str, asset: str, statement: str, description: str) -> dg.AssetChecksDefinition:
     """A blocking check by a statement of `assets/sql` that finds what is wrong, if anything."""
 
@@ -52,10 +64,8 @@ def wrong(name: str, asset: str, statement: str, description: str) -> dg.AssetCh
     def check(
         context: dg.AssetCheckExecutionContext, warehouse: dg.ResourceParam[Warehouse]
     ) -> dg.AssetCheckResult:
-        params: dict[str, object] = {}
-        if "$day" in sql(statement):
-            params["day"] = day_of_check(context)
-        return nothing_wrong(warehouse, statement, **params)
+        days = {"day": day_for(context, warehouse, asset)} if "$day" in sql(statement) else {}
+        return nothing_wrong(warehouse, statement, **days)
 
     return check
 
@@ -67,7 +77,7 @@ def zero(name: str, asset: str, statement: str, description: str) -> dg.AssetChe
     def check(
         context: dg.AssetCheckExecutionContext, warehouse: dg.ResourceParam[Warehouse]
     ) -> dg.AssetCheckResult:
-        found = int(warehouse.scalar(statement, day=day_of_check(context)))
+        found = int(warehouse.scalar(statement, day=day_for(context, warehouse, asset)))
         return dg.AssetCheckResult(passed=found == 0, metadata={"off_by": found})
 
     return check
@@ -210,7 +220,7 @@ def partition_of(
     if table in _LOG:
         since = _ingested_from(context, table)
         return warehouse.frame(f"{select} WHERE xid >= $since", since=since), f"from-{since}"
-    day, column = day_of_check(context), tables()[table].day
+    day, column = day_for(context, warehouse, table), tables()[table].day
     if day is not None and column is not None:
         return warehouse.frame(f"{select} WHERE {column} = $day", day=day), day.isoformat()
     return warehouse.frame(select), "whole"

@@ -81,7 +81,7 @@ def of_table(
     if day is not None:
         metadata["business_day"] = day.isoformat()
     if sums:
-        metadata |= money(_sums(lake, source, sums, params))
+        metadata |= _totals(_sums(lake, source, sums, params))
     shown = list(columns) or _columns(lake, name)
     preview = lake.rows(
         f"SELECT {', '.join(map(_quoted, shown))} {source}"
@@ -108,6 +108,17 @@ def _sums(
                 minor
             )
     return totals
+
+
+def _totals(sums: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+    """One table for people, and numbers that Dagster can plot over the days."""
+    rows = [
+        (name.removeprefix("sum_"), minor, currency)
+        for name, by_currency in sums.items()
+        for currency, minor in by_currency.items()
+    ]
+    numbers = {name: value for name, value in money(sums).items() if name.endswith("_minor")}
+    return {"sums": table(("sum_of", "amount_minor", "currency"), rows), **numbers}
 
 
 def _columns(lake: Lake, name: str) -> list[str]:

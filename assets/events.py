@@ -5,12 +5,12 @@ Belongs here: the raw tables that come from online's database. Does not: what ro
 """
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import dagster as dg
 
 from assets import display
-from assets.groups import BOOKS, FINANCE, PLATFORM
+from assets.groups import FINANCE, LEDGER, PLATFORM
 from online.kernel.clock import Clock
 from warehouse.connection import Warehouse
 from warehouse.ingest import IngestResult, PostgresSource, ingest
@@ -58,7 +58,7 @@ _ORDER: Final = {
 
 @dg.multi_asset(
     name="ingest_online",
-    specs=[spec.replace_attributes(group_name=BOOKS, kinds={"postgres"}) for spec in _SPECS],
+    specs=[spec.replace_attributes(group_name=LEDGER, kinds={"postgres"}) for spec in _SPECS],
     # Two runs may want to at the same time; the second waits for the first.
     retry_policy=dg.RetryPolicy(max_retries=5, delay=3),
 )
@@ -90,7 +90,7 @@ def watermark(warehouse: Warehouse) -> int:
     return int(found[0])
 
 
-def _run(result: IngestResult, table: str) -> dict[str, object]:
+def _run(result: IngestResult, table: str) -> dict[str, Any]:
     return {
         "new_rows": result.rows[table],
         "upto_xid": result.upto,

@@ -6,7 +6,8 @@ FINANCE: Final = ["team:finance"]
 DATA_SCIENCE: Final = ["team:data-science"]
 PLATFORM: Final = ["team:platform"]
 
-BOOKS: Final = "books"  # the log and the ledger, as online wrote them, and what they add up to
+LEDGER: Final = "ledger"  # the log and the journal, as online wrote them
+BOOKS: Final = "books"  # what they add up to
 BANK_FILES: Final = "bank_files"
 STAGING: Final = "staging"
 RECONCILIATION: Final = "reconciliation"

@@ -11,7 +11,7 @@ from typing import Final
 import dagster as dg
 
 # `end_offset` makes the running day a partition too: finance watches it fill.
-DAILY: Final = dg.DailyPartitionsDefinition("2024-01-01", timezone="Asia/Kolkata", end_offset=1)
+DAILY: Final = dg.DailyPartitionsDefinition("2025-01-01", timezone="Asia/Kolkata", end_offset=1)
 
 # A day is also explained by what comes after it: late rows, and the bank's credits for it.
 # Dagster warns that the last argument is beta; a day that is not there yet is what it is for.

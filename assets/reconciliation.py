@@ -83,8 +83,8 @@ def _breaks_metadata(warehouse: Warehouse, day: date, result: ReconResult) -> di
     )
     by_kind = sorted(result.breaks.items())
     return {
-        **display.of_table(warehouse, "recon_breaks", day=day, columns=columns, order_by="kind, 3"),
         "by_kind": display.table(("kind", "breaks"), by_kind),
+        **display.of_table(warehouse, "recon_breaks", day=day, columns=columns, order_by="kind, 3"),
         "opened_by_this_run": result.opened,
         "closed_by_this_run": result.closed,
         **display.money({"at_stake": {"INR": result.money_at_stake_minor}}),
@@ -92,7 +92,11 @@ def _breaks_metadata(warehouse: Warehouse, day: date, result: ReconResult) -> di
 
 
 @dg.asset(
-    deps=[*_DEPS, "recon_matches"],
+    deps=[
+        "stg_rail_rows",
+        dg.AssetDep("stg_bank_lines", partition_mapping=LATER_DAYS),
+        "recon_matches",
+    ],
     partitions_def=DAILY,
     group_name=RECONCILIATION,
     owners=FINANCE,

@@ -87,7 +87,7 @@ def statement_files(
         identity = ids.encode("stm", statement_id(request, snapshot))
         own = sealed(msgspec.structs.replace(made[period], statement_id=identity))
         rendered.append(_write(own, request.format, folders.statements))
-    manifest = manifest_path(folders, context.run_id)
+    manifest = manifest_path(folders, context.run.run_id)
     manifest.parent.mkdir(parents=True, exist_ok=True)
     manifest.write_bytes(msgspec.json.format(msgspec.json.encode(rendered), indent=2))
     return dg.MaterializeResult(
@@ -107,7 +107,7 @@ def statements_published(
     folders: dg.ResourceParam[Folders],
 ) -> dg.MaterializeResult:
     """The same files in online, where merchants and auditors fetch them, with their hash."""
-    rendered = manifest(folders, context.run_id)
+    rendered = manifest(folders, context.run.run_id)
     for file in rendered:
         content = Path(file.path).read_bytes()
         online.send(

@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Final, TextIO
 
+from assets.partitions import DAILY
 from pipelines.processes import CommandFailed, OnlineDev, Program, environment
 from pipelines.resources import ROOT, Site, tracking_of
 from pipelines.runs import JobFailed, Runner, dagster_home, metadata_of
@@ -31,7 +32,8 @@ def dev(data: Path, *, port: int) -> int:
                 programs += [_dagster(data), _mlflow(data)]
                 _say(_addresses(online.about))
                 while not stopping():
-                    for program in (online, *programs):
+                    online.require_running()
+                    for program in programs:
                         program.require_running()
                     time.sleep(_LOOK_S)
             finally:
@@ -50,6 +52,9 @@ def train(data: Path) -> int:
 
 def settle(data: Path, day: date) -> int:
     """Ingest, sum, hand over."""
+    if not DAILY.has_partition_key(str(day)):
+        _say(f"{day} is not a business day that has begun", file=sys.stderr)
+        return 1
     names = ("lines", "paid_out", "settlements")
     return _run(data, "settle_job", day=str(day), shows="settlements_sent", names=names)
 

@@ -356,6 +356,7 @@ def load_meanwhile() -> None:
 
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     os.environ.setdefault("DO_NOT_TRACK", "true")
     threading.Thread(target=load, name="imports", daemon=True).start()
 
@@ -386,6 +387,6 @@ def main(arguments: argparse.Namespace) -> int:
         print("stopped", file=sys.stderr)
         return 130
     except ExceptionGroup as group:
-        for error in group.exceptions:
-            print(f"FAILED after {demo.steps.elapsed_s:.0f} s: {error!r}", file=sys.stderr)
+        for each in group.exceptions:
+            print(f"FAILED after {demo.steps.elapsed_s:.0f} s: {each!r}", file=sys.stderr)
     return 1

@@ -70,18 +70,17 @@ class Till:
         self, method: str, path: str, body: object = None, *, key: str | None = None
     ) -> httpx.Response:
         """An authenticated call; the token is renewed when the service no longer takes it."""
-        for _ in range(2):
-            token = await self._bearer()
-            headers = {"Authorization": f"Bearer {token}"}
-            if key is not None:
-                headers["Idempotency-Key"] = key
-            response = await self._http.request(
-                method, f"/api/v1{path}", json=body, headers=headers
-            )
-            if response.status_code != httpx.codes.UNAUTHORIZED:
-                return response
+        response = await self._send(method, path, body, key)
+        if response.status_code == httpx.codes.UNAUTHORIZED:
             self._token = None
+            response = await self._send(method, path, body, key)
         return response
+
+    async def _send(self, method: str, path: str, body: object, key: str | None) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {await self._bearer()}"}
+        if key is not None:
+            headers["Idempotency-Key"] = key
+        return await self._http.request(method, f"/api/v1{path}", json=body, headers=headers)
 
     async def expect(
         self, method: str, path: str, body: object = None, *, key: str | None = None

@@ -51,9 +51,7 @@ def runs_of(items: Sequence[Mapping[str, Any]]) -> Iterator[dg.RunRequest]:
         if item["kind"] == "settlement":
             by_day.setdefault(str(item["params"]["date"]), []).append(str(item["id"]))
     for day, work in sorted(by_day.items()):
-        yield dg.RunRequest(
-            job_name=settle_job.name, partition_key=day, tags=_tags(work)
-        )
+        yield dg.RunRequest(job_name=settle_job.name, partition_key=day, tags=_tags(work))
     asked = [item for item in items if item["kind"] == "statement"]
     if asked:
         work = [str(item["id"]) for item in asked]

@@ -1,6 +1,8 @@
 """Stand-ins for what is outside: rails that do as they are told."""
 
+import asyncio
 from collections import deque
+from typing import Any
 
 from online.rails.domain import (
     AuthorizeRequest,
@@ -9,6 +11,7 @@ from online.rails.domain import (
     Outcome,
     OutcomeKind,
     PayoutRequest,
+    Rail,
     RailRequest,
     RefundRequest,
     VoidRequest,
@@ -68,3 +71,20 @@ class ScriptedRails(dict[str, ScriptedRail]):
     def __missing__(self, name: str) -> ScriptedRail:
         self[name] = ScriptedRail(name)
         return self[name]
+
+
+class HeldRail:
+    """Another rail that answers an authorization only once it is let go."""
+
+    def __init__(self, behind: Rail) -> None:
+        self._behind = behind
+        self.asked = asyncio.Event()
+        self.let_go = asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._behind, name)
+
+    async def authorize(self, request: AuthorizeRequest) -> Outcome:
+        self.asked.set()
+        await self.let_go.wait()
+        return await self._behind.authorize(request)

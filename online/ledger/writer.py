@@ -7,12 +7,16 @@ error the batch is rolled back and replayed one change at a time, so that a bad 
 """
 
 import asyncio
+import contextlib
+import sys
 from collections import deque
 from collections.abc import Sequence
+from threading import Thread
 from typing import ClassVar, Final
 from uuid import UUID
 
 import structlog
+import uvloop
 from psycopg import DatabaseError, InterfaceError, OperationalError, errors
 
 from online.kernel.errors import (
@@ -36,6 +40,8 @@ _BATCH_LIMIT: Final = 512
 _MOST_STRIPES: Final = 1023
 _RETRIES: Final = 5
 _RECONNECT_PAUSE_S: Final = 0.2
+# How long another thread may keep the interpreter while a committer has something to do.
+_SWITCH_S: Final = 0.0005
 
 _log = structlog.get_logger(__name__)
 _Waiting = tuple[Change, "asyncio.Future[None]"]
@@ -59,25 +65,37 @@ _BY_CONSTRAINT: Final[dict[str, type[KhataError]]] = {
 
 
 class Writer:
-    """`tasks` connections that commit what waits. Start inside an event loop."""
+    """Commits what waits over `tasks` connections, in a thread and an event loop of its own.
+
+    A batch is some twenty short waits on the database while it holds locks. In the loop of the
+    requests each of them would wait for a turn behind all requests that are ready, with the locks
+    held; in its own thread it waits for the interpreter at most (`_SWITCH_S`).
+    """
 
     def __init__(self, database: Database, *, tasks: int = 2) -> None:
         self._database = database
         self._waiting: deque[_Waiting] = deque()
-        self._arrived = asyncio.Event()
         self._opened: set[UUID] = set()
         self._task_count = tasks
-        self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
+        self._thread: Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._arrived = asyncio.Event()
 
     async def start(self) -> None:
-        self._tasks = [asyncio.create_task(self._run()) for _ in range(self._task_count)]
+        sys.setswitchinterval(_SWITCH_S)
+        started = asyncio.get_running_loop().create_future()
+        self._thread = Thread(target=self._work, args=(started,), name="writer", daemon=True)
+        self._thread.start()
+        await started
 
     async def stop(self) -> None:
         """Commits what waits, then ends."""
         self._closing = True
-        self._arrived.set()
-        await asyncio.gather(*self._tasks)
+        if self._thread is not None:
+            self._wake()
+            await asyncio.to_thread(self._thread.join)
+            self._thread = None
 
     async def submit(self, change: Change) -> None:
         """Returns once `change` is committed; raises the refusal, or Unavailable, otherwise."""
@@ -85,7 +103,7 @@ class Writer:
             raise Unavailable("the service is shutting down")
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((change, future))
-        self._arrived.set()
+        self._wake()
         await future
 
     async def submit_all(self, changes: Sequence[Change]) -> list[KhataError | None]:
@@ -95,6 +113,20 @@ class Writer:
             if isinstance(result, BaseException) and not isinstance(result, KhataError):
                 raise result
         return [result if isinstance(result, KhataError) else None for result in results]
+
+    def _work(self, started: "asyncio.Future[None]") -> None:
+        """The thread: one loop, `tasks` committers."""
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(self._commit_until_closed(started))
+
+    async def _commit_until_closed(self, started: "asyncio.Future[None]") -> None:
+        self._loop = asyncio.get_running_loop()
+        started.get_loop().call_soon_threadsafe(started.set_result, None)
+        await asyncio.gather(*(self._run() for _ in range(self._task_count)))
+
+    def _wake(self) -> None:
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._arrived.set)
 
     async def _run(self) -> None:
         connection: Connection | None = None
@@ -238,7 +270,13 @@ def _refusal(error: DatabaseError) -> Exception:
 
 
 def _resolve(future: "asyncio.Future[None]", refusal: Exception | None) -> None:
-    if future.done():  # the caller went away; what was committed stays committed
+    """Answers a caller, in the caller's own loop."""
+    with contextlib.suppress(RuntimeError):  # its loop is gone; what was committed stays so
+        future.get_loop().call_soon_threadsafe(_settle, future, refusal)
+
+
+def _settle(future: "asyncio.Future[None]", refusal: Exception | None) -> None:
+    if future.done():  # the caller went away
         return
     if refusal is None:
         future.set_result(None)

@@ -204,6 +204,8 @@ class Payments:
             amount_minor=attempt.amount_minor,
             currency=payment.currency,
         )
+        # Not before: what a first commit carries is taken from the limits, not given back.
+        run = msgspec.structs.replace(run, limits=self._limits_of(payment))
         return await self._send(payment, attempt, request, run)
 
     async def _begin_on(

@@ -57,7 +57,8 @@ AMOUNTS = st.integers(1, 1_000)
 DAILY_CAP = 6_000
 BY = Metadata(actor="test")
 
-COUNTS = """select (select count(*) from payment_events), (select count(*) from ledger_transactions),
+COUNTS = """select (select count(*) from payment_events),
+    (select count(*) from ledger_transactions),
     (select count(*) from ledger_entries), (select count(*) from idempotency_keys),
     (select coalesce(sum(used), 0) from limit_counters), (select sum(version) from payments),
     (select sum(version) from ledger_accounts)"""

@@ -1,0 +1,67 @@
+"""The demo as its user meets it: one command, a report, an exit code."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.source import ROOT
+
+KINDS = {
+    "amount_mismatch": 2,
+    "duplicate_external": 2,
+    "missing_external": 2,
+    "missing_internal": 2,
+    "timing": 2,
+    "unexpected_credit": 1,
+}
+
+
+def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pipelines", "demo", *arguments],
+        cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if not name.startswith("KHATA_")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+
+
+@pytest.mark.slow
+def test_a_day_is_paid_settled_reconciled_and_reported(tmp_path: Path) -> None:
+    data = tmp_path / "demo"
+    done = demo("--data", str(data), "--history", "2000", "--payments", "120")
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    report = json.loads((data / "report.json").read_text())
+    assert set(report) == {
+        *("payments", "ledger", "breaks", "settlements", "statements", "model", "elapsed_s"),
+    }
+    payments = report["payments"]
+    assert payments["created"] == 120
+    assert payments["captured"] + payments["declined"] == 120
+    assert payments["unknown"] == 0
+    assert payments["refunded"] > 0
+    assert report["ledger"]["sum_minor"] == 0
+    assert report["ledger"]["transactions"] > 2_000
+    assert report["breaks"] == {kind: {"injected": n, "found": n} for kind, n in KINDS.items()}
+    for settled in report["settlements"]:
+        charges = settled["refunds_minor"] + settled["fees_minor"] + settled["tax_minor"]
+        assert settled["net_minor"] == settled["gross_minor"] - charges
+    assert len(report["statements"]) == 3 * len(report["settlements"])
+    assert all(Path(path).stat().st_size for path in report["statements"])
+    assert set(report["model"]) == {"version", "auc", "ap"}
+    assert "Every fault found, none invented, books verified" in done.stdout
+    assert not (data / "dev.pid").exists(), "what was started was stopped"
+
+
+def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "letter").write_text("mine")
+    done = demo("--data", str(tmp_path))
+    assert done.returncode == 1
+    assert "name another --data" in done.stderr
+    assert (tmp_path / "letter").read_text() == "mine"
