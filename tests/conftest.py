@@ -15,7 +15,7 @@ from online.platform.embedded_postgres import EmbeddedPostgres
 from online.platform.migrations.run import upgrade
 from tests.databases import PASSWORDS, as_role, fresh_database
 
-_TODAY = datetime.now(UTC).date()  # noqa: DTZ011 - partitions around the real day
+_TODAY = datetime.now(UTC).date()
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,8 @@ select id, version from attempts where id = any(%(ids)s::uuid[]) order by id for
 -- name: update
 update attempts a
 set status = r.status, rail_reference = r.rail_reference, code = r.code, enquiries = r.enquiries,
-    next_enquiry_at = r.next_enquiry_at, version = r.version
+    next_enquiry_at = r.next_enquiry_at, version = r.version,
+    claimed_until = null -- whoever asked has an answer: a rail's hint may ask again at once
 from jsonb_to_recordset(%(rows)s::jsonb) as r (
     id uuid, status text, rail_reference text, code text, enquiries smallint,
     next_enquiry_at timestamptz, version bigint)

@@ -58,9 +58,7 @@ def books(postgres, template) -> Iterator[SimpleNamespace]:
                     [list(APPEND_ONLY)],
                 )
             ]
-        yield SimpleNamespace(
-            owner=url, app=as_role(postgres, url, "khata_app"), partitions=parts
-        )
+        yield SimpleNamespace(owner=url, app=as_role(postgres, url, "khata_app"), partitions=parts)
 
 
 @pytest.fixture
@@ -341,9 +339,7 @@ def test_caps_of_a_payment(app, amounts, constraint):
     expect(move, constraint)
 
 
-@pytest.mark.parametrize(
-    ("used", "refused"), [(10, False), (0, False), (11, True), (-1, True)]
-)
+@pytest.mark.parametrize(("used", "refused"), [(10, False), (0, False), (11, True), (-1, True)])
 def test_limits(app, used, refused):
     def move():
         app.execute("update limit_counters set used = %s", [used])

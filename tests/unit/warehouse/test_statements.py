@@ -12,10 +12,9 @@ from pypdf import PdfReader
 from online.kernel import ids
 from tests.unit.warehouse.books import DAY, MERCHANT, NEXT_DAY, Books, noon
 from warehouse.connection import Warehouse, WarehouseError
-from warehouse.statements.build import Statement, build
-from warehouse.statements.render import FORMATS, render
-from warehouse.statements.build import sealed
+from warehouse.statements.build import Statement, build, sealed
 from warehouse.statements.pdf import grouped
+from warehouse.statements.render import FORMATS, render
 
 STATEMENT = ids.derived("statement", "1")
 
