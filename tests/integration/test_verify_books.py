@@ -125,6 +125,20 @@ SPOILED = {
         "delete from payment_events where event_type = 'payment.captured'",
         {"snapshots_equal"},
     ),
+    "an event in the middle gone": (
+        """delete from payment_events e where event_type = 'attempt.unknown' and exists (
+            select from payment_events l
+            where l.aggregate_id = e.aggregate_id and l.version = e.version + 1)""",
+        {"snapshots_equal"},
+    ),
+    "an event of no known type": (
+        "update payment_events set event_type = 'payment.vanished' where version = 3",
+        {"snapshots_equal"},
+    ),
+    "an event of another shape": (
+        "update payment_events set data = '[]' where event_type = 'payment.captured'",
+        {"snapshots_equal"},
+    ),
     "an event changed": (
         """update payment_events set data = jsonb_set(data, '{amount}', '1')
         where event_type = 'payment.captured'""",

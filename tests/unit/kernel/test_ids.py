@@ -1,5 +1,6 @@
 """TypeIDs: a prefix, 26 letters, and an order by time."""
 
+import contextlib
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from online.kernel import ids
 
-INSTANTS = st.datetimes(datetime(1970, 1, 1), datetime(9000, 1, 1)).map(  # noqa: DTZ001
+INSTANTS = st.datetimes(datetime(1970, 1, 1), datetime(9000, 1, 1)).map(
     lambda at: at.replace(tzinfo=UTC)
 )
 MILLISECOND = timedelta(milliseconds=1)
@@ -59,12 +60,8 @@ def test_what_is_not_an_id_is_refused(text):
 
 @given(st.text(max_size=40))
 def test_no_text_is_more_than_refused(text):
-    try:
-        value = ids.decode("pay", text)
-    except ids.InvalidId as error:
-        assert error.prefix == "pay"
-    else:
-        assert ids.encode("pay", value) == text
+    with contextlib.suppress(ids.InvalidId):
+        assert ids.encode("pay", ids.decode("pay", text)) == text
 
 
 @given(INSTANTS, st.integers(1, 10**6))

@@ -104,8 +104,10 @@ def test_no_rule_is_an_error_never_a_free_ride(method, day):
     "text",
     [
         "home_state: '29'\nmdr: []\ngst: []\nsurprise: 1",
-        "home_state: '29'\nmdr: [{method: card, mdr_bps: 1.8, valid_from: 2020-01-01, source: x}]"
-        "\ngst: []",
+        (
+            "home_state: '29'\ngst: []\n"
+            "mdr: [{method: card, mdr_bps: 1.8, valid_from: 2020-01-01, source: x}]"
+        ),
         "home_state: '29'\nmdr: [{method: card, mdr_bps: 180, source: x}]\ngst: []",
     ],
     ids=["unknown block", "a float", "no date"],
