@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from online.kernel import ids
 
-INSTANTS = st.datetimes(datetime(1970, 1, 1), datetime(9000, 1, 1)).map(
+INSTANTS = st.datetimes(datetime(1970, 1, 1), datetime(9000, 1, 1)).map(  # noqa: DTZ001
     lambda at: at.replace(tzinfo=UTC)
 )
 MILLISECOND = timedelta(milliseconds=1)
