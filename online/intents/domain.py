@@ -126,9 +126,17 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def follow(intent: Intent, payment: Progress) -> list[Event]:
-    """The events by which an intent goes along with its payment; none when nothing changes."""
+    """The events by which an intent goes along with its payment; none when nothing changes.
+
+    A payment begins only under an intent that waits for one. What was true when the call was
+    checked may be so no longer: another confirmation, a cancellation or the end of its time came
+    first. The payment then begins together with the intent's next version, or not at all.
+    """
     reached = payment.payment_id
     error = payment.last_error or {}
+    own = intent.payment_id is not None and ids.encode("pay", intent.payment_id) == reached
+    if not own and intent.status not in _WAITING:
+        raise IllegalMove(f"an intent that is {intent.status} cannot be paid")
     match payment.status:
         case "processing" if intent.status in _WAITING:
             return [

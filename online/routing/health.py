@@ -37,7 +37,10 @@ class RouteMonitor:
     def __init__(self, settings: BreakerSettings, seconds: Callable[[], float]) -> None:
         self._settings = settings
         self._seconds = seconds
-        self._calls: deque[tuple[float, bool, int]] = deque(maxlen=settings.window_calls)
+        self._calls: deque[tuple[float, bool, int]] = deque()
+        # Kept as calls come and go: every payment asks every route, a sum each time would cost.
+        self._failures = 0
+        self._latency_ms = 0
         self._opened_at: float | None = None
         self._probes_left = 0
 
@@ -54,14 +57,12 @@ class RouteMonitor:
         bad = failed or latency_ms >= SLOW_CALL_MS
         if self.state is BreakerState.HALF_OPEN:
             self._probe_ended(bad, now)
-        self._calls.append((now, bad, latency_ms))
-        self._forget_old(now)
-        failures = sum(1 for _, was_bad, _ in self._calls if was_bad)
+        self._remember(now, bad, latency_ms)
         enough = len(self._calls) >= self._settings.min_calls
         if (
             self._opened_at is None
             and enough
-            and failures * 10_000 >= self._settings.failure_bps * len(self._calls)
+            and self._failures * 10_000 >= self._settings.failure_bps * len(self._calls)
         ):
             self._open(now)
 
@@ -70,11 +71,10 @@ class RouteMonitor:
         calls = len(self._calls)
         if calls == 0:
             return RouteHealth(available=self.state is not BreakerState.OPEN)
-        failures = sum(1 for _, bad, _ in self._calls if bad)
         return RouteHealth(
             available=self.state is not BreakerState.OPEN,
-            failure_bps=failures * 10_000 // calls,
-            latency_ms=sum(latency for _, _, latency in self._calls) // calls,
+            failure_bps=self._failures * 10_000 // calls,
+            latency_ms=self._latency_ms // calls,
             calls=calls,
         )
 
@@ -89,11 +89,25 @@ class RouteMonitor:
         self._probes_left -= 1
         if self._probes_left <= 0:
             self._opened_at = None
-            self._calls.clear()  # what was before the rest must not open it again
+            while self._calls:  # what was before the rest must not open it again
+                self._forget()
+
+    def _remember(self, now: float, bad: bool, latency_ms: int) -> None:
+        self._calls.append((now, bad, latency_ms))
+        self._failures += bad
+        self._latency_ms += latency_ms
+        if len(self._calls) > self._settings.window_calls:
+            self._forget()
+        self._forget_old(now)
 
     def _forget_old(self, now: float) -> None:
         while self._calls and self._calls[0][0] < now - self._settings.window_s:
-            self._calls.popleft()
+            self._forget()
+
+    def _forget(self) -> None:
+        _, bad, latency_ms = self._calls.popleft()
+        self._failures -= bad
+        self._latency_ms -= latency_ms
 
 
 class HealthBook:

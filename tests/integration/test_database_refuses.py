@@ -444,8 +444,8 @@ def test_a_month_that_comes_later_is_as_safe(owner):
         "alter table ledger_accounts drop constraint ledger_accounts_floor",
         "drop table payment_events",
         "create table public.mine (id int)",
-        "create or replace function khata_check_entries() returns trigger language plpgsql"
-        " as 'begin return null; end'",
+        """create or replace function khata_check_entries() returns trigger
+        language plpgsql as 'begin return null; end'""",
         "create trigger x before insert on ledger_entries execute function khata_refuse_change()",
         "select khata_ensure_event_partitions('2031-05-01', '2031-06-30')",
         "set session_replication_role = replica",

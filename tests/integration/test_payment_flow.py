@@ -524,13 +524,30 @@ async def test_what_belongs_to_another_merchant_is_not_there(gateway):
     assert [missing.json()[name] for name in alike] == [answers[3].json()[name] for name in alike]
 
 
-async def test_two_confirmations_at_once_pay_once(gateway):
-    made = await new_intent(gateway)
-    answers = await asyncio.gather(
-        *(
-            gateway.post(f"/intents/{made['id']}/confirm", {"payment_method": UPI})
-            for _ in range(10)
+async def test_confirmations_that_meet_pay_once(gateway):
+    for round_ in range(1, 9):
+        made = await new_intent(gateway)
+        answers = await asyncio.gather(
+            *(
+                gateway.post(f"/intents/{made['id']}/confirm", {"payment_method": UPI})
+                for _ in range(10)
+            )
         )
-    )
-    assert Counter(a.status_code for a in answers) == {200: 1, 409: 9}
-    assert await gateway.scalar("select count(*) from ledger_transactions") == 1
+        assert Counter(a.status_code for a in answers) == {200: 1, 409: 9}
+        assert await gateway.scalar("select count(*) from payments") == round_
+
+
+async def test_a_confirmation_that_meets_a_cancellation(gateway):
+    for _ in range(8):
+        made = await new_intent(gateway)
+        path = f"/intents/{made['id']}"
+        confirmed, canceled = await asyncio.gather(
+            gateway.post(f"{path}/confirm", {"payment_method": UPI}),
+            gateway.post(f"{path}/cancel", {}),
+        )
+        assert sorted((confirmed.status_code, canceled.status_code)) == [200, 409]
+        paid = await gateway.scalar(
+            "select count(*) from payments where intent_id = %s", ids.decode("pi", made["id"])
+        )
+        status = (await gateway.get(path)).json()["status"]
+        assert (status, paid) in {("succeeded", 1), ("canceled", 0)}

@@ -13,6 +13,7 @@ from online.intents.domain import (
     check_confirm,
     follow,
 )
+from online.kernel import ids
 from online.kernel.errors import Conflict, IllegalMove, InvalidRequest
 from online.kernel.events import EVENTS
 from online.payments.domain import Status as PaymentStatus
@@ -71,9 +72,12 @@ def test_every_event_of_an_intent_has_a_place():
     assert used == {name for name in EVENTS if name.startswith("intent.")}
 
 
+PAYMENT = uid("payment")
+
+
 def progress(status: str) -> Progress:
     return Progress(
-        payment_id="pay_" + "0" * 26,
+        payment_id=ids.encode("pay", PAYMENT),
         status=status,
         method="upi",
         next_action={"type": "upi_intent"},
@@ -111,12 +115,24 @@ def progress(status: str) -> Progress:
 )
 def test_an_intent_follows_its_payment(intent_is, payment_is, then):
     assert payment_is in set(PaymentStatus)
-    state = intent(status=Status(intent_is))
+    state = intent(status=Status(intent_is), payment_id=PAYMENT)
     events = follow(state, progress(payment_is))
     for version, event in enumerate(events, start=2):
         state = apply(state, occurred(event, version=version))
     assert state.status == (then or intent_is)
     assert bool(events) is (then is not None)
+
+
+WAITING = {Status.REQUIRES_PAYMENT_METHOD, Status.REQUIRES_CONFIRMATION}
+
+
+@pytest.mark.parametrize("other", [None, uid("another payment")])
+@pytest.mark.parametrize("status", sorted(set(Status) - WAITING))
+@pytest.mark.parametrize("payment_is", ["processing", "blocked"])
+def test_no_payment_begins_under_an_intent_that_does_not_wait_for_one(status, other, payment_is):
+    """Two confirmations may meet, or one and a cancellation: the second must not be paid too."""
+    with pytest.raises(IllegalMove):
+        follow(intent(status=status, payment_id=other), progress(payment_is))
 
 
 def test_what_an_intent_says_about_its_payment():
