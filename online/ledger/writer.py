@@ -18,6 +18,7 @@ from uuid import UUID
 import structlog
 import uvloop
 from psycopg import DatabaseError, InterfaceError, OperationalError, errors
+from psycopg.pq import PipelineStatus, TransactionStatus
 
 from online.kernel.errors import (
     Conflict,
@@ -155,12 +156,16 @@ class Writer:
         await _close(connection)
 
     async def _take(self) -> list[_Waiting]:
-        while not self._waiting:
-            if self._closing:
+        while True:
+            # In this order: nothing is handed over once we close, so what was is seen below.
+            closing = self._closing
+            if self._waiting:
+                count = min(len(self._waiting), _BATCH_LIMIT)
+                return [self._waiting.popleft() for _ in range(count)]
+            if closing:
                 return []
             self._arrived.clear()
             await self._arrived.wait()
-        return [self._waiting.popleft() for _ in range(min(len(self._waiting), _BATCH_LIMIT))]
 
     async def _connect(self) -> tuple[Connection, int]:
         connection = await self._database.connect()
@@ -172,9 +177,8 @@ class Writer:
         await self._open_accounts(connection, changes, stripe)
         try:
             refusals = await _transact(connection, changes, stripe)
-        except Exception as error:
-            if connection.broken or connection.closed:
-                raise
+        except Exception as error:  # noqa: BLE001 - whose change it was shows below
+            _raise_if_lost(connection, error)
             if len(batch) > 1:
                 _log.info("writer_replays", changes=len(batch), error=type(error).__name__)
             for waiting in batch:
@@ -199,13 +203,11 @@ class Writer:
                 _resolve(future, _refusal(error))
                 return
             except DatabaseError as error:
-                if connection.broken or connection.closed:
-                    raise
+                _raise_if_lost(connection, error)
                 _resolve(future, _refusal(error))
                 return
-            except Exception as error:
-                if connection.broken or connection.closed:
-                    raise
+            except Exception as error:  # noqa: BLE001 - such as a value that cannot be packed
+                _raise_if_lost(connection, error)
                 _log.exception("writer_failed", changes=1)
                 _resolve(future, error)
                 return
@@ -252,6 +254,21 @@ async def _transact(
         batch.decide()
         await batch.write(connection)
     return batch.refusals
+
+
+def _raise_if_lost(connection: Connection, error: Exception) -> None:
+    """After an error, a connection of any use is out of its transaction and of its pipeline.
+
+    One that ends in the middle of a pipeline may not count as broken, and would refuse every
+    statement from then on.
+    """
+    usable = (
+        not connection.closed
+        and connection.info.transaction_status is TransactionStatus.IDLE
+        and connection.info.pipeline_status is PipelineStatus.OFF
+    )
+    if not usable:
+        raise OperationalError(f"the connection is lost: {error}") from error
 
 
 def _is_reservation(error: DatabaseError) -> bool:

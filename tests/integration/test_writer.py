@@ -401,8 +401,8 @@ async def test_nothing_acknowledged_is_lost_when_the_database_goes_away(
 
     async with running(database_url) as writer:
         clients = [asyncio.create_task(client(writer, who)) for who in range(20)]
-        for _ in range(3):
-            await asyncio.sleep(0.25)
+        for n in range(12):
+            await asyncio.sleep(0.05 + n * 0.007)  # in the middle of whatever goes on
             owner.execute(
                 "select pg_terminate_backend(pid) from pg_stat_activity"
                 " where usename = 'khata_app' and datname = current_database()"
