@@ -10,8 +10,8 @@ import msgspec
 
 from online.kernel import events as ev
 from online.kernel import ids
-from online.kernel.errors import IllegalMove
 from online.kernel.events import Event, Occurred
+from online.kernel.transitions import next_status
 from online.rails.domain import Outcome, OutcomeKind
 
 
@@ -93,11 +93,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
 def apply(state: Attempt | None, occurred: Occurred) -> Attempt:
     """The one fold from events to the row."""
     event = occurred.event
-    try:
-        status = TRANSITIONS[state.status if state else None, type(event)]
-    except KeyError:
-        now = state.status if state else "nothing"
-        raise IllegalMove(f"an attempt that is {now} cannot take {event.TYPE}") from None
+    status = next_status(TRANSITIONS, state.status if state else None, event)
     if isinstance(event, ev.AttemptSent):
         return _sent(event, occurred)
     assert state is not None

@@ -9,8 +9,8 @@ from uuid import UUID
 import msgspec
 
 from online.kernel import events as ev
-from online.kernel.errors import IllegalMove
 from online.kernel.events import Event, Occurred
+from online.kernel.transitions import next_status
 
 
 class State(StrEnum):
@@ -65,11 +65,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 def apply(state: Break | None, occurred: Occurred) -> Break:
     """The one fold from events to the row."""
     event = occurred.event
-    try:
-        to = TRANSITIONS[state.state if state else None, type(event)]
-    except KeyError:
-        now = state.state if state else "nothing"
-        raise IllegalMove(f"a break that is {now} cannot take {event.TYPE}") from None
+    to = next_status(TRANSITIONS, state.state if state else None, event)
     if isinstance(event, ev.BreakOpened):
         return _opened(event, occurred)
     assert state is not None

@@ -16,6 +16,7 @@ from online.kernel import events as ev
 from online.kernel import ids
 from online.kernel.errors import Conflict, IllegalMove, InvalidRequest, OverCapture, OverRefund
 from online.kernel.events import Event, Occurred
+from online.kernel.transitions import next_status
 
 
 class Status(StrEnum):
@@ -139,11 +140,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
 def apply(state: Payment | None, occurred: Occurred) -> Payment:
     """The one fold from events to the row."""
     event = occurred.event
-    try:
-        status = TRANSITIONS[state.status if state else None, type(event)]
-    except KeyError:
-        now = state.status if state else "nothing"
-        raise IllegalMove(f"a payment that is {now} cannot take {event.TYPE}") from None
+    status = next_status(TRANSITIONS, state.status if state else None, event)
     if isinstance(event, ev.PaymentCreated):
         return _created(event, occurred)
     assert state is not None

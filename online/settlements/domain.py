@@ -10,8 +10,8 @@ import msgspec
 
 from online.kernel import events as ev
 from online.kernel import ids
-from online.kernel.errors import IllegalMove
 from online.kernel.events import Event, Occurred
+from online.kernel.transitions import next_status
 from online.ledger.days import DaySums
 
 
@@ -118,11 +118,7 @@ def difference(batch: Batch, books: DaySums) -> Difference:
 def apply(state: Settlement | None, occurred: Occurred) -> Settlement:
     """The one fold from events to the row."""
     event = occurred.event
-    try:
-        status = TRANSITIONS[state.status if state else None, type(event)]
-    except KeyError:
-        now = state.status if state else "nothing"
-        raise IllegalMove(f"a settlement that is {now} cannot take {event.TYPE}") from None
+    status = next_status(TRANSITIONS, state.status if state else None, event)
     if isinstance(event, ev.SettlementCreated):
         return _created(event, occurred)
     assert state is not None
