@@ -351,7 +351,7 @@ def test_the_ledger_agrees_with_a_dictionary(postgres, template):
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=10,
+            max_examples=8,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),
