@@ -115,10 +115,16 @@ def spends(subject: str, delta: int, cap: int) -> LimitMove:
 # ── group commit ─────────────────────────────────────────────────────────────────────────
 
 
+async def handed_over() -> None:
+    """Lets `submit_all` start and then each of its submits reach the writer: a turn for each."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
 async def test_what_waits_is_committed_together(database_url, owner):
     writer = Writer(Database(database_url), tasks=1)
     waiting = asyncio.ensure_future(writer.submit_all([transfer(f"t{n}") for n in range(300)]))
-    await asyncio.sleep(0)
+    await handed_over()
     await writer.start()
     assert await waiting == [None] * 300
     await writer.stop()
@@ -278,7 +284,7 @@ async def test_a_key_within_one_batch_is_taken_once(database_url, owner):
     writer = Writer(Database(database_url), tasks=1)
     changes = [transfer(f"t{n}", reserve=key("same", resource_id=uid(f"r{n}"))) for n in range(9)]
     waiting = asyncio.ensure_future(writer.submit_all(changes))
-    await asyncio.sleep(0)
+    await handed_over()
     await writer.start()
     first, *others = await waiting
     await writer.stop()

@@ -177,7 +177,8 @@ async def submitted(url: str, changes: list[Change], *, writers: int) -> list[Kh
         asyncio.create_task(made[n % writers].submit_all([change]))
         for n, change in enumerate(changes)
     ]
-    await asyncio.sleep(0)
+    for _ in range(3):  # until every submit has reached its writer
+        await asyncio.sleep(0)
     await asyncio.gather(*(writer.start() for writer in made))
     answers = [answer for (answer,) in await asyncio.gather(*waiting)]
     await asyncio.gather(*(writer.stop() for writer in made))
