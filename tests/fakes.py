@@ -12,8 +12,10 @@ from online.rails.domain import (
     OutcomeKind,
     PayoutRequest,
     Rail,
+    RailDispute,
     RailRequest,
     RefundRequest,
+    ReverseRequest,
     VoidRequest,
 )
 
@@ -33,6 +35,8 @@ class ScriptedRail:
         self.next: deque[Outcome] = deque()
         self.enquiries: deque[Outcome] = deque()
         self.asked: list[RailRequest] = []
+        self.disputes: dict[str, RailDispute] = {}
+        self.contested: list[tuple[str, str]] = []
 
     @property
     def name(self) -> str:
@@ -51,6 +55,9 @@ class ScriptedRail:
     async def void(self, request: VoidRequest) -> Outcome:
         return self._answer(request)
 
+    async def reverse(self, request: ReverseRequest) -> Outcome:
+        return self._answer(request)
+
     async def refund(self, request: RefundRequest) -> Outcome:
         return self._answer(request)
 
@@ -59,6 +66,13 @@ class ScriptedRail:
 
     async def enquire(self, reference: str) -> Outcome:
         return self.enquiries.popleft() if self.enquiries else NOT_FOUND
+
+    async def dispute(self, reference: str) -> RailDispute | None:
+        return self.disputes.get(reference)
+
+    async def contest(self, reference: str, evidence: str) -> bool:
+        self.contested.append((reference, evidence))
+        return True
 
     def _answer(self, request: RailRequest) -> Outcome:
         self.asked.append(request)

@@ -27,6 +27,7 @@ from online.rails.domain import (
     Rail,
     RailRequest,
     RefundRequest,
+    ReverseRequest,
     VoidRequest,
 )
 
@@ -118,6 +119,8 @@ async def _call(rail: Rail, request: RailRequest) -> Outcome:
             return await rail.capture(request)
         case VoidRequest():
             return await rail.void(request)
+        case ReverseRequest():
+            return await rail.reverse(request)
         case RefundRequest():
             return await rail.refund(request)
         case PayoutRequest():

@@ -79,6 +79,13 @@ class VersionConflict(Conflict):
 
 
 @dataclass(eq=False)
+class PreconditionFailed(Refused):
+    """`If-Match` names another version than the object has now."""
+
+    code: ClassVar[str] = "precondition_failed"
+
+
+@dataclass(eq=False)
 class InsufficientFunds(Refused):
     """An account would fall below its floor or rise above its ceiling."""
 

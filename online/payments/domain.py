@@ -98,6 +98,9 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
     instrument: str | None
     instrument_mask: str | None
     device_id: str | None
+    funding: str | None = None  # credit, debit, prepaid; bank, ppi, rupay_credit, credit_line
+    card: dict[str, Any] | None = None  # what its BIN says
+    card_checks: dict[str, Any] | None = None  # what the issuer said: AVS, CVC, ECI
     route: str | None = None
     rail: str | None = None
     rail_reference: str | None = None
@@ -105,11 +108,12 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
     authorized_minor: int = 0
     capture_open_minor: int = 0
     captured_minor: int = 0
-    refund_open_minor: int = 0
+    refund_open_minor: int = 0  # a reversal under way holds all of it
     refunded_minor: int = 0
     reversed_minor: int = 0
     fee_minor: int = 0
     tax_minor: int = 0
+    authorization_expires_at: datetime | None = None
     risk: dict[str, Any] | None = None
     next_action: dict[str, Any] | None = None
     last_error: dict[str, Any] | None = None
@@ -168,6 +172,8 @@ def _created(event: ev.PaymentCreated, occurred: Occurred) -> Payment:
         instrument=event.instrument,
         instrument_mask=event.instrument_mask,
         device_id=event.device_id,
+        funding=event.funding,
+        card=event.card,
         version=occurred.version,
         livemode=occurred.livemode,
         created_at=occurred.at,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 import msgspec
@@ -21,6 +21,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     method: str  # upi | card
     key: str
     mask: str
+    funding: str | None = None  # credit, debit, prepaid: from the BIN; UPI learns it on payment
+    facts: dict[str, Any] | None = None  # of a card: network, issuer, country, kind
     upi: Upi | None = None
     card: CardReference | None = None
 
@@ -38,6 +40,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     device_id: str | None = None
     ip_hash: str | None = None
     intent_id: UUID | None = None
+    return_url: str | None = None  # where a challenge sends the payer back to
 
     @property
     def payer(self) -> str:

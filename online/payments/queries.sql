@@ -3,18 +3,18 @@ select id, version from payments where id = any(%(ids)s::uuid[]) order by id for
 
 -- name: update
 update payments p
-set status = r.status, route = r.route, rail = r.rail, rail_reference = r.rail_reference,
+set status = r.status, funding = r.funding, card_checks = r.card_checks, route = r.route, rail = r.rail, rail_reference = r.rail_reference,
     attempt_id = r.attempt_id, authorized_minor = r.authorized_minor,
     capture_open_minor = r.capture_open_minor, captured_minor = r.captured_minor,
     refund_open_minor = r.refund_open_minor, refunded_minor = r.refunded_minor,
     reversed_minor = r.reversed_minor, fee_minor = r.fee_minor, tax_minor = r.tax_minor,
-    risk = r.risk, next_action = r.next_action,
+    authorization_expires_at = r.authorization_expires_at, risk = r.risk, next_action = r.next_action,
     last_error = r.last_error, version = r.version, updated_at = r.updated_at
 from jsonb_to_recordset(%(rows)s::jsonb) as r (
-    id uuid, status text, route text, rail text, rail_reference text, attempt_id uuid,
+    id uuid, status text, funding text, card_checks jsonb, route text, rail text, rail_reference text, attempt_id uuid,
     authorized_minor bigint, capture_open_minor bigint, captured_minor bigint,
     refund_open_minor bigint, refunded_minor bigint, reversed_minor bigint, fee_minor bigint,
-    tax_minor bigint, risk jsonb, next_action jsonb, last_error jsonb, version bigint,
+    tax_minor bigint, authorization_expires_at timestamptz, risk jsonb, next_action jsonb, last_error jsonb, version bigint,
     updated_at timestamptz)
 where p.id = r.id
 

@@ -51,6 +51,7 @@ PROBLEMS: Final[Mapping[str, tuple[int, str]]] = {
     "version_conflict": (409, "The object was changed by somebody else"),
     "idempotency_in_flight": (409, "The first call with this key is still running"),
     "settlement_mismatch": (409, "The batch differs from the ledger"),
+    "precondition_failed": (412, "The object has another version"),
     "body_too_large": (413, "The body is too large"),
     "uri_too_long": (414, "The address is too long"),
     "unsupported_media_type": (415, "The body has a type this path does not read"),

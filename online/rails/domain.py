@@ -5,6 +5,7 @@ matters for money is whether the effect may have happened, so `unknown` is an an
 given whenever a request may have reached the other side and no readable answer came back.
 """
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Literal, Protocol
 from uuid import UUID
@@ -18,6 +19,7 @@ class Operation(StrEnum):
     AUTHORIZE = "authorize"
     CAPTURE = "capture"
     VOID = "void"
+    REVERSE = "reverse"
     REFUND = "refund"
     PAYOUT = "payout"
 
@@ -31,11 +33,29 @@ class OutcomeKind(StrEnum):
     NOT_FOUND = "not_found"  # an enquiry only: the rail does not know the reference (yet)
 
 
-class NextAction(Struct, frozen=True, kw_only=True):
+class NextAction(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the payer has to do, such as open a UPI link or scan it as a QR code."""
 
-    type: Literal["upi_intent", "upi_qr"]
-    link: str
+    type: Literal["upi_intent", "upi_qr", "redirect"]
+    link: str  # upi://… or the page of the card's bank
+    qr: str | None = None  # what a QR code has to hold, for UPI
+    return_url: str | None = None  # where the page sends the payer afterwards
+
+
+class CardChecks(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the issuer said beside yes or no, as letters and numbers of the networks.
+
+    `cvc`: M match, N no match, P not processed, S should be there, U not supported. `avs`: Y, A,
+    Z, N, U and more. `eci`: 05/06/07 (Visa, Amex, JCB, RuPay) or 02/01/00 (Mastercard): fully
+    authenticated, attempted, not authenticated.
+    """
+
+    avs: str | None = None
+    cvc: str | None = None
+    eci: str | None = None
+    authentication: Literal["challenged", "frictionless", "attempted", "failed", "none"] | None = (
+        None
+    )
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -52,6 +72,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     decline_code: str | None = None
     retryable: bool = False
     next_action: NextAction | None = None
+    checks: CardChecks | None = None
+    funding: str | None = None  # of a UPI payment: bank, ppi, rupay_credit, credit_line
 
     @property
     def is_final(self) -> bool:
@@ -72,10 +94,19 @@ class Upi(Struct, frozen=True, kw_only=True):
 
 
 class CardReference(Struct, frozen=True, kw_only=True):
-    """Which card, never its number: the adapter asks its `CardSource` at the last moment."""
+    """Which card, never its number: the adapter asks its `CardSource` at the last moment.
+
+    `cvc` and `cryptogram` are good for this one authorization: passed on, never stored.
+    """
 
     token_id: UUID
     merchant_id: UUID
+    cvc: "SecretText | None" = None
+    cryptogram: "SecretText | None" = None
+    eci: str | None = None  # that came with the cryptogram
+
+    def __repr__(self) -> str:
+        return f"CardReference(token_id={self.token_id!r})"
 
 
 class Beneficiary(Struct, frozen=True, kw_only=True):
@@ -96,6 +127,7 @@ class AuthorizeRequest(Struct, frozen=True, kw_only=True):
     capture: bool  # capture at once, in the same call
     upi: Upi | None = None
     card: CardReference | None = None
+    return_url: str | None = None  # after a challenge
 
 
 class CaptureRequest(Struct, frozen=True, kw_only=True):
@@ -109,6 +141,15 @@ class VoidRequest(Struct, frozen=True, kw_only=True):
     reference: str
     original_reference: str  # the authorizing attempt
     amount_minor: int
+    currency: str
+
+
+class ReverseRequest(Struct, frozen=True, kw_only=True):
+    """Undoes a whole payment that is not settled yet, as if it had never been."""
+
+    reference: str
+    original_reference: str  # the authorizing attempt
+    amount_minor: int  # all that was captured
     currency: str
 
 
@@ -126,7 +167,21 @@ class PayoutRequest(Struct, frozen=True, kw_only=True):
     beneficiary: Beneficiary
 
 
-RailRequest = AuthorizeRequest | CaptureRequest | VoidRequest | RefundRequest | PayoutRequest
+RailRequest = (
+    AuthorizeRequest | CaptureRequest | VoidRequest | ReverseRequest | RefundRequest | PayoutRequest
+)
+
+
+class RailDispute(Struct, frozen=True, kw_only=True):
+    """A dispute as the rail knows it; amounts in minor units."""
+
+    reference: str
+    original_reference: str  # the attempt that authorized the payment
+    amount_minor: int
+    currency: str
+    reason_code: str
+    status: Literal["open", "won", "lost"]
+    respond_by: datetime
 
 
 class Rail(Protocol):
@@ -146,12 +201,22 @@ class Rail(Protocol):
 
     async def void(self, request: VoidRequest) -> Outcome: ...
 
+    async def reverse(self, request: ReverseRequest) -> Outcome: ...
+
     async def refund(self, request: RefundRequest) -> Outcome: ...
 
     async def payout(self, request: PayoutRequest) -> Outcome: ...
 
     async def enquire(self, reference: str) -> Outcome:
         """What became of `reference`; `not_found` is not yet proof that nothing happened."""
+        ...
+
+    async def dispute(self, reference: str) -> RailDispute | None:
+        """A dispute by the rail's reference; None where it knows none or does not answer."""
+        ...
+
+    async def contest(self, reference: str, evidence: str) -> bool:
+        """Hands evidence in; whether the rail has taken it. May be called again."""
         ...
 
 

@@ -24,7 +24,10 @@ from online.rails.domain import (
     Outcome,
     OutcomeKind,
     PayoutRequest,
+    RailDispute,
+    RailRequest,
     RefundRequest,
+    ReverseRequest,
     VoidRequest,
 )
 
@@ -115,7 +118,7 @@ class HttpRail:
     def capabilities(self) -> frozenset[Operation]:
         if self._dialect == "payout":
             return frozenset({Operation.PAYOUT})
-        return frozenset({Operation.AUTHORIZE, Operation.CAPTURE, Operation.VOID, Operation.REFUND})
+        return frozenset(Operation) - {Operation.PAYOUT}
 
     async def authorize(self, request: AuthorizeRequest) -> Outcome:
         body: dict[str, Any] = {"capture": request.capture}
@@ -135,6 +138,10 @@ class HttpRail:
     async def void(self, request: VoidRequest) -> Outcome:
         body = {"original_reference": request.original_reference}
         return await self._send(Operation.VOID, request, body)
+
+    async def reverse(self, request: ReverseRequest) -> Outcome:
+        body = {"original_reference": request.original_reference}
+        return await self._send(Operation.REVERSE, request, body)
 
     async def refund(self, request: RefundRequest) -> Outcome:
         body = {"original_reference": request.original_reference}
@@ -159,10 +166,18 @@ class HttpRail:
             self._note("enquire", reference, error)
             return own_outcome(OutcomeKind.UNKNOWN, "bad_answer")
 
+    async def dispute(self, reference: str) -> RailDispute | None:
+        """Not asked over HTTP yet."""
+        return None
+
+    async def contest(self, reference: str, evidence: str) -> bool:
+        """Not sent over HTTP yet."""
+        return False
+
     async def _send(
         self,
         operation: Operation,
-        request: AuthorizeRequest | CaptureRequest | VoidRequest | RefundRequest | PayoutRequest,
+        request: RailRequest,
         body: dict[str, Any],
     ) -> Outcome:
         if operation not in self.capabilities:

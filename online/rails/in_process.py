@@ -17,8 +17,10 @@ from online.rails.domain import (
     Outcome,
     OutcomeKind,
     PayoutRequest,
+    RailDispute,
     RailRequest,
     RefundRequest,
+    ReverseRequest,
     VoidRequest,
 )
 
@@ -88,6 +90,9 @@ class InProcessRail:
     async def void(self, request: VoidRequest) -> Outcome:
         return self._perform(Operation.VOID, request)
 
+    async def reverse(self, request: ReverseRequest) -> Outcome:
+        return self._perform(Operation.REVERSE, request)
+
     async def refund(self, request: RefundRequest) -> Outcome:
         return self._perform(Operation.REFUND, request)
 
@@ -97,6 +102,12 @@ class InProcessRail:
     async def enquire(self, reference: str) -> Outcome:
         done = self._done.get(reference)
         return done if done is not None else own_outcome(OutcomeKind.NOT_FOUND, "not_found")
+
+    async def dispute(self, reference: str) -> RailDispute | None:
+        return None
+
+    async def contest(self, reference: str, evidence: str) -> bool:
+        return False
 
     async def _magic(self, request: AuthorizeRequest, vpa: str) -> tuple[OutcomeKind, str] | None:
         if request.card is not None and self._cards is not None:

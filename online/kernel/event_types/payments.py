@@ -1,0 +1,181 @@
+"""What happens to a payment."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from online.kernel.event import Event
+
+
+class PaymentCreated(Event, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "payment.created"
+    merchant_id: str
+    mcc: str
+    amount: int
+    currency: str
+    method: str
+    capture_method: str
+    priority: str
+    instrument: str
+    instrument_mask: str
+    intent_id: str | None = None
+    customer_id: str | None = None
+    device_id: str | None = None
+    ip_hash: str | None = None
+    funding: str | None = None
+    card: dict[str, Any] | None = None
+
+
+class _Decided(Event, frozen=True, kw_only=True):
+    """What risk and routing decided, with their inputs, versions and reasons."""
+
+    risk: dict[str, Any]
+    route_decision: dict[str, Any] | None = None
+
+
+class PaymentProcessing(_Decided, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "payment.processing"
+    attempt_id: str
+    route: str
+    rail: str
+
+
+class PaymentBlocked(_Decided, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "payment.blocked"
+
+
+class PaymentInReview(_Decided, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "payment.in_review"
+
+
+class PaymentRequiresAction(Event, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "payment.requires_action"
+    attempt_id: str
+    next_action: dict[str, Any]
+
+
+class PaymentUnknown(Event, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "payment.unknown"
+    attempt_id: str
+    code: str | None = None
+    message: str = ""
+
+
+class PaymentAuthorized(Event, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "payment.authorized"
+    attempt_id: str
+    rail: str
+    rail_reference: str | None
+    amount: int
+    expires_at: datetime | None = None
+    funding: str | None = None
+    card_checks: dict[str, Any] | None = None
+
+
+class PaymentCaptureRequested(Event, frozen=True, kw_only=True):
+    """A capture was sent to the rail; its amount counts against the authorized one from here."""
+
+    TYPE: ClassVar[str] = "payment.capture_requested"
+    attempt_id: str
+    amount: int
+
+
+class PaymentCaptureFailed(Event, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "payment.capture_failed"
+    attempt_id: str
+    amount: int
+    code: str | None = None
+
+
+class PaymentCaptured(Event, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "payment.captured"
+    attempt_id: str
+    rail: str
+    rail_reference: str | None
+    amount: int
+    currency: str
+    fee: int
+    tax: int
+    captured_total: int
+    funding: str | None = None
+    card_checks: dict[str, Any] | None = None
+
+
+class PaymentFailed(Event, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "payment.failed"
+    code: str
+    attempt_id: str | None = None
+    decline_code: str | None = None
+    message: str = ""
+
+
+class _RefundMove(Event, frozen=True, kw_only=True):
+    refund_id: str
+    amount: int
+
+
+class PaymentRefundRequested(_RefundMove, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "payment.refund_requested"
+
+
+class PaymentRefundFailed(_RefundMove, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "payment.refund_failed"
+
+
+class PaymentPartiallyRefunded(_RefundMove, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "payment.partially_refunded"
+
+
+class PaymentRefunded(_RefundMove, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "payment.refunded"
+
+
+class PaymentReversalRequested(Event, frozen=True, kw_only=True):
+    """All that was captured is to be undone; nothing else may touch it from here."""
+
+    TYPE: ClassVar[str] = "payment.reversal_requested"
+    attempt_id: str
+    amount: int
+
+
+class PaymentReversalFailed(Event, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "payment.reversal_failed"
+    attempt_id: str
+    amount: int
+    code: str | None = None
+
+
+class PaymentReversed(Event, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "payment.reversed"
+    attempt_id: str
+    amount: int
+    fee: int = 0
+    tax: int = 0
+
+
+class PaymentVoidRequested(Event, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "payment.void_requested"
+    attempt_id: str
+
+
+class PaymentVoidFailed(Event, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "payment.void_failed"
+    attempt_id: str
+    code: str | None = None
+
+
+class PaymentCanceled(Event, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "payment.canceled"
+    attempt_id: str | None = None
+    reason: str | None = None
+
+
+class PaymentAuthorizationReleased(Event, frozen=True, kw_only=True):
+    """What was not captured of an authorization went back to the payer with its expiry."""
+
+    TYPE: ClassVar[str] = "payment.authorization_released"
+    amount: int
+
+
+class PaymentExpired(Event, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "payment.expired"
+    attempt_id: str | None = None

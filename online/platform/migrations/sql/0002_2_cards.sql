@@ -1,0 +1,3 @@
+-- What a card token knows about its card.
+
+select 1;

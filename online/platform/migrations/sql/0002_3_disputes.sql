@@ -1,0 +1,3 @@
+-- Disputes.
+
+select 1;

@@ -1,0 +1,3 @@
+-- What a merchant and we agreed on.
+
+select 1;

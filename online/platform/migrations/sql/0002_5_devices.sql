@@ -1,0 +1,3 @@
+-- Devices.
+
+select 1;

@@ -1,0 +1,3 @@
+-- Lists, traces, keys.
+
+select 1;

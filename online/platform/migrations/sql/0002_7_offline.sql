@@ -1,0 +1,3 @@
+-- What ingestion reads.
+
+select 1;

@@ -1,0 +1,3 @@
+-- The ledger.
+
+select 1;
