@@ -29,6 +29,11 @@ _SPECS: Final = (
         "acquirers say they processed, charged and will pay us.",
     ),
     dg.AssetSpec(
+        "raw_dispute_rows",
+        description="The rows of the rails' lists of disputes: which payments a payer wants back, "
+        "why, and until when we may answer.",
+    ),
+    dg.AssetSpec(
         "raw_bank_lines",
         description="The lines of our bank statements: money that really came in or went out.",
     ),

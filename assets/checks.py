@@ -113,6 +113,10 @@ CONSERVATION: Final = (
         "Every loaded file has all its rows, and no quarantined file has any.",
     ),
     wrong(
+        *("files_are_whole", "raw_dispute_rows", "file_rows_off"),
+        "Every loaded file has all its rows, and no quarantined file has any.",
+    ),
+    wrong(
         *("statements_follow_on", "raw_bank_balances", "balances_broken"),
         "Each bank statement opens where the one before it closed: none is missing.",
     ),
@@ -134,7 +138,7 @@ CONSERVATION: Final = (
     ),
     wrong(
         *("lines_foot", "settlement_lines", "settlement_lines_off"),
-        "On every line: net = captured − refunded − fee − GST.",
+        "On every line: net = captured − refunded − disputed − fee − GST.",
     ),
     wrong(
         *("staged_equals_posted", "stg_ledger_rows", "ledger_rows_against_entries"),
@@ -166,8 +170,13 @@ CONSERVATION: Final = (
         "break in suspense, or a later settlement brings it.",
     ),
     wrong(
+        *("settled_attempts_are_traced", "trace_links", "trace_links_off"),
+        "Each attempt of a settled day has its settlement, the rail's row that it was matched "
+        "with, and the bank line of that row's settlement.",
+    ),
+    wrong(
         *("merchants_add_up", "mart_merchant_day", "merchant_day_off"),
-        "The merchants' refunds and net are those of the settlement lines.",
+        "The merchants' refunds, disputes and net are those of the settlement lines.",
     ),
 )
 

@@ -13,4 +13,5 @@ STAGING: Final = "staging"
 RECONCILIATION: Final = "reconciliation"
 SETTLEMENT: Final = "settlement"
 STATEMENTS: Final = "statements"
+TRACES: Final = "traces"  # where a payment shows outside our own books
 FRAUD: Final = "fraud"

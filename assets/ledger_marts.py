@@ -51,7 +51,8 @@ def mart_trial_balance(
 def mart_merchant_day(
     context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]
 ) -> dg.MaterializeResult:
-    """One line a merchant: payments, captures, declines, refunds, fees, GST and what is left."""
+    """One line a merchant: payments, captures, declines, reversals, refunds, disputes, fees, GST
+    and what is left."""
     day = day_of(context)
     warehouse.replace_day("mart_merchant_day", "mart_merchant_day", day=day)
     return dg.MaterializeResult(
@@ -59,7 +60,10 @@ def mart_merchant_day(
             warehouse,
             "mart_merchant_day",
             day=day,
-            sums=("captured_minor", "refunds_minor", "fees_minor", "tax_minor", "net_minor"),
+            sums=(
+                *("captured_minor", "reversed_minor", "refunds_minor", "disputes_minor"),
+                *("fees_minor", "tax_minor", "net_minor"),
+            ),
             order_by="net_minor DESC",
         )
     )

@@ -16,18 +16,22 @@ from assets.ports import Online
 from warehouse.connection import Warehouse
 from warehouse.settlement import batches, settle_day
 
-_SUMS: Final = ("gross_minor", "refunds_minor", "fees_minor", "tax_minor", "net_minor")
-_LINE_SUMS: Final = ("gross_minor", "refund_minor", "fee_minor", "tax_minor", "net_minor")
+_SUMS: Final = (
+    *("gross_minor", "refunds_minor", "disputes_minor", "fees_minor", "tax_minor", "net_minor"),
+)
+_LINE_SUMS: Final = (
+    *("gross_minor", "refund_minor", "dispute_minor", "fee_minor", "tax_minor", "net_minor"),
+)
 _SPECS: Final = (
     dg.AssetSpec(
         "settlement_lines",
-        description="Each capture and refund of the day with its fee and GST, merchant by "
-        "merchant: the lines behind a settlement.",
+        description="Each capture, reversal, refund and dispute of the day with its fee and GST, "
+        "merchant by merchant: the lines behind a settlement.",
     ),
     dg.AssetSpec(
         "settlement_batches",
-        description="What each merchant is owed for the day: captures, less refunds, fee, GST and "
-        "reserve. Paid on the next bank working day.",
+        description="What each merchant is owed for the day: captures less reversals, refunds, "
+        "disputes, fee, GST and reserve. Paid on the next bank working day.",
     ),
 )
 

@@ -53,7 +53,8 @@ STAGED: Final = (
         "stg_ledger_rows",
         deps=_LEDGER,
         sums=("amount_minor",),
-        description="What our own books say the rails owe us for the day: captures, less refunds.",
+        description="What our own books say the rails owe us for the day: captures, less "
+        "reversals, refunds and lost disputes.",
     ),
     staged(
         "stg_payout_rows",
@@ -66,6 +67,12 @@ STAGED: Final = (
         deps=["raw_rail_rows"],
         sums=("gross_minor", "fee_minor", "tax_minor", "net_minor"),
         description="What the rails say they settled on the day, row by row, with their fees.",
+    ),
+    staged(
+        "stg_disputes",
+        deps=["raw_dispute_rows", "raw_bank_files"],
+        sums=("amount_minor",),
+        description="The disputes that the rails listed on the day, each as the last list has it.",
     ),
     staged(
         "stg_bank_lines",

@@ -23,7 +23,9 @@ SUITES: Final = (
     "stg_rail_rows",
     "stg_bank_lines",
     "stg_ledger_rows",
+    "stg_disputes",
     "settlement_batches",
+    "trace_links",
 )
 _STYLE: Final = (
     "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;color:#222}"

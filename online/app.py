@@ -13,8 +13,12 @@ from litestar.di import NamedDependency, Provide
 
 from online.attempts import routes as attempts_routes
 from online.attempts.routes import CallbackDesk
+from online.balances import routes as balances_routes
 from online.breaks import routes as breaks_routes
+from online.calls import routes as calls_routes
 from online.customers import routes as customers_routes
+from online.devices import routes as devices_routes
+from online.disputes import routes as disputes_routes
 from online.intents import routes as intents_routes
 from online.intents.routes import Desk
 from online.merchants import routes as merchants_routes
@@ -32,10 +36,11 @@ from online.security.domain import allow_anyone, is_signed, schemes_of
 from online.services import Services, build_services
 from online.settlements import routes as settlements_routes
 from online.statements import routes as statements_routes
+from online.traces import routes as traces_routes
 from online.vault import routes as vault_routes
 from online.work import routes as work_routes
 
-VERSION: Final = "0.1.0"
+VERSION: Final = "0.2.0"
 
 
 @get("/health", summary="The process is alive", tags=["operations"], opt=allow_anyone())
@@ -62,38 +67,6 @@ def create_app(settings: Settings, services: Services | None = None) -> Litestar
         services.merchants,
         admin_token=settings.security.admin_token.reveal() or None,
     )
-    desk = Desk(
-        intents=services.intents,
-        payments=services.payments,
-        merchants=services.merchants,
-        customers=services.customers,
-        instruments=services.instruments,
-        clock=services.clock,
-    )
-    callbacks = CallbackDesk(
-        database=services.database,
-        attempts=services.attempts,
-        clock=services.clock,
-        resolve=services.resolve,
-    )
-    provided: dict[str, object] = {
-        "callbacks": callbacks,
-        "services": services,
-        "clock": services.clock,
-        "merchants": services.merchants,
-        "customers": services.customers,
-        "vault": services.vault,
-        "instruments": services.instruments,
-        "payments": services.payments,
-        "assessor": services.assessor,
-        "refunds": services.refunds,
-        "settlements": services.settlements,
-        "statements": services.statements,
-        "breaks": services.breaks,
-        "postings": services.postings,
-        "work": services.work,
-        "desk": desk,
-    }
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
@@ -111,7 +84,10 @@ def create_app(settings: Settings, services: Services | None = None) -> Litestar
             *(routes.internal_router for routes in _INTERNAL_ROUTES),
             *security_routes.root_handlers,
         ],
-        dependencies={**security.dependencies, **{k: _given(v) for k, v in provided.items()}},
+        dependencies={
+            **security.dependencies,
+            **{k: _given(v) for k, v in _provided(services).items()},
+        },
         guards=[security.gate.guard],
         lifespan=[lifespan],
         plugins=[HttpPlugin()],
@@ -126,19 +102,71 @@ _ROUTES = (
     security_routes,
     merchants_routes,
     customers_routes,
+    devices_routes,
     vault_routes,
     intents_routes,
     payments_routes,
     refunds_routes,
+    disputes_routes,
     risk_routes,
     settlements_routes,
     statements_routes,
+    traces_routes,
+    balances_routes,
+    calls_routes,
     breaks_routes,
     postings_routes,
     work_routes,
     attempts_routes,
 )
-_INTERNAL_ROUTES = (settlements_routes, statements_routes, breaks_routes)
+_INTERNAL_ROUTES = (
+    disputes_routes,
+    settlements_routes,
+    statements_routes,
+    breaks_routes,
+    traces_routes,
+)
+
+
+def _provided(services: Services) -> dict[str, object]:
+    """What handlers may ask for, by name."""
+    desk = Desk(
+        intents=services.intents,
+        payments=services.payments,
+        merchants=services.merchants,
+        customers=services.customers,
+        instruments=services.instruments,
+        clock=services.clock,
+    )
+    callbacks = CallbackDesk(
+        database=services.database,
+        attempts=services.attempts,
+        clock=services.clock,
+        resolve=services.resolve,
+    )
+    return {
+        "callbacks": callbacks,
+        "services": services,
+        "clock": services.clock,
+        "merchants": services.merchants,
+        "customers": services.customers,
+        "devices": services.devices,
+        "vault": services.vault,
+        "instruments": services.instruments,
+        "payments": services.payments,
+        "assessor": services.assessor,
+        "refunds": services.refunds,
+        "disputes": services.disputes,
+        "settlements": services.settlements,
+        "statements": services.statements,
+        "traces": services.traces,
+        "balances": services.balances,
+        "calls": services.calls,
+        "breaks": services.breaks,
+        "postings": services.postings,
+        "work": services.work,
+        "desk": desk,
+    }
 
 
 def _given(value: object) -> Provide:

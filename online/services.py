@@ -14,8 +14,16 @@ import msgspec
 from models.fraud.rules import load_rules
 from online.attempts.domain import Attempt, Schedule
 from online.attempts.service import Attempts
+from online.balances.service import Balances
 from online.breaks.service import Breaks
+from online.calls.service import Calls
 from online.customers.service import Customers
+from online.devices import service as devices_service
+from online.devices.rulebook import load_device_rules
+from online.devices.service import Devices
+from online.disputes import intake as disputes_intake
+from online.disputes.service import Disputes
+from online.disputes.terms import load_terms
 from online.intents.service import IntentFollower, Intents
 from online.kernel import ids
 from online.kernel.clock import Clock, FileClock, SystemClock
@@ -23,10 +31,12 @@ from online.kernel.events import Metadata
 from online.ledger.writer import Writer
 from online.limits.domain import UserLimits
 from online.merchants.service import Merchants
+from online.payments.authorizations import load_holds
 from online.payments.domain import Payment
 from online.payments.fees import load_fees
 from online.payments.methods import Instruments
-from online.payments.service import Collaborators, Payments
+from online.payments.service import Payments
+from online.payments.two_commits import Collaborators
 from online.platform.db import Database
 from online.platform.settings import ROOT, Settings
 from online.platform.sql import Connection
@@ -37,15 +47,17 @@ from online.rails.registry import PAYOUT_RAIL, Rails, http_rails, in_process_rai
 from online.refunds import service as refunds_service
 from online.refunds.service import Refunds
 from online.risk.domain import RiskInput
-from online.risk.service import Assessor, Risk
+from online.risk.service import Assessor, DeviceUse, Risk
 from online.routing.service import Routing, routes_of
 from online.security.build import build_credentials
 from online.security.keyfiles import load_key_ring
 from online.security.service import Credentials
 from online.settlements import service as settlements_service
 from online.settlements.payouts import Payouts
-from online.settlements.service import Settlements
+from online.settlements.service import SettledDays, Settlements
 from online.statements.service import Statements
+from online.traces import service as traces_service
+from online.traces.service import Traces
 from online.vault.service import Vault, build_vault
 from online.work.service import Work
 
@@ -64,6 +76,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     credentials: Credentials
     merchants: Merchants
     customers: Customers
+    devices: Devices
     vault: Vault
     rails: Rails
     routing: Routing
@@ -74,8 +87,12 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     payments: Payments
     intents: Intents
     refunds: Refunds
+    disputes: Disputes
     settlements: Settlements
     statements: Statements
+    traces: Traces
+    balances: Balances
+    calls: Calls
     breaks: Breaks
     postings: Postings
     work: Work
@@ -113,6 +130,8 @@ class _Ground(msgspec.Struct, frozen=True, kw_only=True):
     writer: Writer
     credentials: Credentials
     merchants: Merchants
+    customers: Customers
+    devices: Devices
     vault: Vault
     rails: Rails
     routing: Routing
@@ -120,18 +139,29 @@ class _Ground(msgspec.Struct, frozen=True, kw_only=True):
     risk: Risk
 
 
-def build_services(settings: Settings) -> Services:
+def build_services(settings: Settings, clock: Clock | None = None) -> Services:
     """The object graph; opens nothing."""
-    ground = _ground(settings)
+    ground = _ground(settings, clock or clock_of(settings))
     database, writer, clock = ground.database, ground.writer, ground.clock
     payments, refunds = _payments(ground)
     work = Work(database, clock)
     payouts = Payouts(database, writer, clock, ground.attempts, rail=PAYOUT_RAIL)
     places = Places(rails=frozenset(ground.rails.names), banks=frozenset({_BANK}))
     secrets = load_key_ring(settings.data_dir / "keys" / "client_secret.key", "client_secret")
+    intents = Intents(database, writer, clock, payments, secrets.key(1))
+    disputes = _disputes(ground, payments)
+    settlements = Settlements(
+        settlements_service.Collaborators(
+            database=database,
+            writer=writer,
+            clock=clock,
+            merchants=ground.merchants,
+            work=work,
+            payouts=payouts,
+        )
+    )
     return Services(
         **msgspec.structs.asdict(ground),
-        customers=Customers(database, clock),
         assessor=Assessor(
             risk=ground.risk,
             database=database,
@@ -141,50 +171,71 @@ def build_services(settings: Settings) -> Services:
         ),
         instruments=Instruments(ground.vault),
         payments=payments,
-        intents=Intents(database, writer, clock, payments, secrets.key(1)),
+        intents=intents,
         refunds=refunds,
-        settlements=Settlements(
-            settlements_service.Collaborators(
+        disputes=disputes,
+        settlements=settlements,
+        statements=Statements(database, clock, work, ground.merchants),
+        traces=Traces(
+            traces_service.Collaborators(
                 database=database,
-                writer=writer,
                 clock=clock,
-                merchants=ground.merchants,
-                work=work,
-                payouts=payouts,
+                payments=payments,
+                intents=intents,
+                attempts=ground.attempts,
+                refunds=refunds,
+                disputes=disputes,
+                settlements=settlements,
             )
         ),
-        statements=Statements(database, clock, work, ground.merchants),
+        balances=Balances(database, ground.merchants),
+        calls=Calls(database, ground.attempts),
         breaks=Breaks(database, writer, clock),
         postings=Postings(database, writer, clock, places),
         work=work,
         resolvers={
-            **dict.fromkeys(("authorize", "capture", "void"), payments.resolve),
+            **dict.fromkeys(("authorize", "capture", "void", "reverse"), payments.resolve),
             "refund": refunds.resolve,
             "payout": payouts.resolve,
         },
     )
 
 
-def _ground(settings: Settings) -> _Ground:
-    clock = clock_of(settings)
+def _ground(settings: Settings, clock: Clock) -> _Ground:
     postgres = settings.database.postgres
     database = Database(postgres.url, size=postgres.max_connections, role=postgres.role or None)
-    vault = build_vault(database, clock, settings.data_dir / "keys")
-    rails = _rails(settings, vault)
+    keys = settings.data_dir / "keys"
+    vault = build_vault(database, clock, keys)
+    rails = _rails(settings, vault, clock)
     routing = Routing(routes_of(settings.payment_routes))
     credentials = build_credentials(settings, database, clock)
+    writer = Writer(database)
+    customers = Customers(database, clock)
+    devices = Devices(
+        devices_service.Collaborators(
+            database=database,
+            writer=writer,
+            clock=clock,
+            customers=customers,
+            usage=DeviceUse(),
+            rules=load_device_rules(ROOT / "config" / "devices.yaml"),
+            secret=load_key_ring(keys / "device_hash.key", "device_hash").key(1),
+        )
+    )
     return _Ground(
         settings=settings,
         clock=clock,
         database=database,
-        writer=Writer(database),
+        writer=writer,
         credentials=credentials,
         merchants=Merchants(database, clock, credentials),
+        customers=customers,
+        devices=devices,
         vault=vault,
         rails=rails,
         routing=routing,
         attempts=Attempts(rails, _schedule(settings), clock, routing),
-        risk=_risk(settings),
+        risk=_risk(settings, devices),
     )
 
 
@@ -200,6 +251,8 @@ def _payments(ground: _Ground) -> tuple[Payments, Refunds]:
             risk=ground.risk,
             routing=ground.routing,
             fees=load_fees(ROOT / "config" / "fees.yaml"),
+            holds=load_holds(ROOT / "config" / "authorizations.yaml"),
+            settled=SettledDays(),
             limits=UserLimits(
                 transactions_per_day=per_user.transactions_per_day,
                 amount_per_day_minor=per_user.amount_per_day_minor,
@@ -220,9 +273,25 @@ def _payments(ground: _Ground) -> tuple[Payments, Refunds]:
     return payments, refunds
 
 
-def _rails(settings: Settings, vault: Vault) -> Rails:
+def _disputes(ground: _Ground, payments: Payments) -> Disputes:
+    return Disputes(
+        disputes_intake.Collaborators(
+            database=ground.database,
+            writer=ground.writer,
+            clock=ground.clock,
+            attempts=ground.attempts,
+            merchants=ground.merchants,
+            payments=payments,
+            rails=ground.rails,
+            fees=load_fees(ROOT / "config" / "fees.yaml"),
+            terms=load_terms(ROOT / "config" / "disputes.yaml"),
+        )
+    )
+
+
+def _rails(settings: Settings, vault: Vault, clock: Clock) -> Rails:
     if settings.sandbox.rails_in_process:
-        return in_process_rails(settings.payment_routes, vault)
+        return in_process_rails(settings.payment_routes, vault, clock)
     return http_rails(settings.payment_routes, vault, timeouts=Timeouts())
 
 
@@ -236,11 +305,11 @@ def _schedule(settings: Settings) -> Schedule:
     )
 
 
-def _risk(settings: Settings) -> Risk:
+def _risk(settings: Settings, devices: Devices) -> Risk:
     fraud = settings.fraud_detection
     path: Path | None = fraud.ml_model_path if fraud.enabled else None
     rules = load_rules(ROOT / "config" / "rules.yaml")
-    return Risk(rules=rules, bundle_path=path, block_at=fraud.risk_threshold)
+    return Risk(rules=rules, bundle_path=path, block_at=fraud.risk_threshold, devices=devices)
 
 
 class _AssessedInstruments:

@@ -6,7 +6,18 @@ by the server, each run and each step.
 
 import dagster as dg
 
-from assets import bank_files, checks, events, fraud, ledger_marts, settlement, staging, statements
+from assets import (
+    bank_files,
+    checks,
+    disputes,
+    events,
+    fraud,
+    ledger_marts,
+    settlement,
+    staging,
+    statements,
+    traces,
+)
 from assets import reconciliation as recon
 from pipelines.jobs import JOBS
 from pipelines.resources import resources
@@ -18,9 +29,11 @@ ASSETS = (
     bank_files.load_bank_files,
     *staging.STAGED,
     *(recon.reconcile, recon.file_postings_sent, recon.break_postings_sent, recon.breaks_reported),
+    disputes.disputes_sent,
     *(settlement.settle, settlement.settlements_sent),
     *(ledger_marts.mart_trial_balance, ledger_marts.mart_merchant_day),
     *(statements.statement_files, statements.statements_published),
+    *(traces.trace_links, traces.trace_links_sent, traces.statement_links_sent),
     *(fraud.fraud_training_set, fraud.fraud_model, fraud.fraud_promotion),
 )
 CHECKS = (*checks.CONSERVATION, checks.statements_foot, *checks.COLUMN_RULES)

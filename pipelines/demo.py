@@ -18,8 +18,6 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
 from pathlib import Path
@@ -31,7 +29,9 @@ import msgspec
 from online.kernel.clock import IST, SystemClock, business_date, write_offset
 from pipelines import demo_report, processes
 from pipelines.demo_report import Finding, Report
+from pipelines.demo_steps import Steps
 from pipelines.demo_traffic import Day, Shop, Taken, TrafficFailed, counts, read_orders
+from pipelines.demo_trouble import go_back, with_disputed_cards
 from pipelines.processes import CommandFailed, OnlineDev
 from pipelines.resources import OnlineApi, Site, open_lake
 from pipelines.runs import JobFailed, Runner, metadata_of
@@ -48,28 +48,6 @@ _ASKED_IN_A_ROW: Final = 10  # two workers answer; each has to have loaded the m
 
 class DemoFailed(Exception):
     """The demo did not show what it is there to show."""
-
-
-class Steps:
-    """Progress on the screen, and how long each step took."""
-
-    def __init__(self) -> None:
-        self._start = time.perf_counter()
-        self.took: dict[str, float] = {}
-
-    @property
-    def elapsed_s(self) -> float:
-        return round(time.perf_counter() - self._start, 1)
-
-    @contextmanager
-    def step(self, title: str) -> Iterator[None]:
-        print(f"[{self.elapsed_s:6.1f} s] {title}", flush=True)
-        start = time.perf_counter()
-        yield
-        self.took[title] = round(time.perf_counter() - start, 1)
-
-    def say(self, text: str) -> None:
-        print(f"{'':11}{text}", flush=True)
 
 
 class Demo:
@@ -113,6 +91,7 @@ class Demo:
         self._close_and_settle(runner)
         self._later_days(runner)
         statements = self._statements(runner)
+        self._trace(runner)
         with self.steps.step("Verifying the books from the log alone"):
             verify = ["online", "verify-books", "--database", self.about["database_url"]]
             books = processes.last_json(processes.run(verify, data=self.data))
@@ -185,7 +164,9 @@ class Demo:
     async def _drive(self, orders: list[Any]) -> list[Taken]:
         day = Day(self.about["base_url"], self.about["sandbox_url"], self.shops)
         try:
-            taken = await day.drive(orders, name=f"demo-{self.day}")
+            name = f"demo-{self.day}"
+            taken = await day.drive(with_disputed_cards(orders), name=name)
+            await go_back(day, taken, name=name)
             probe = taken[-1]
             asked = await probe.till.expect(
                 "POST", "/risk/assess", {"payment_id": probe.payment_id}
@@ -266,6 +247,14 @@ class Demo:
         if not paths:
             raise DemoFailed("no statement was made")
         return paths
+
+    def _trace(self, runner: Runner) -> None:
+        with self.steps.step("Linking each attempt to rail rows, bank lines and settlements"):
+            for later in range(_DAYS_AFTER):
+                day = str(self._later(later))
+                sent = metadata_of(runner.run("traces_job", day=day), "trace_links_sent")
+                if sent["lines"]:
+                    self.steps.say(f"{day}: {sent['lines']} links")
 
     async def _ask_for_statements(self) -> None:
         with open_lake(Site.of(self.data)) as lake:

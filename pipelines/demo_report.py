@@ -52,6 +52,7 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
     merchant: str
     gross_minor: int
     refunds_minor: int
+    disputes_minor: int
     fees_minor: int
     tax_minor: int
     net_minor: int
@@ -89,13 +90,14 @@ def settlements(lake: Warehouse, day: date) -> list[Settled]:
     """The day's batches by merchant, largest first."""
     found = lake.rows(
         "SELECT coalesce(merchant.name, batch.merchant_id::VARCHAR), batch.gross_minor,"
-        " batch.refunds_minor, batch.fees_minor, batch.tax_minor, batch.net_minor"
+        " batch.refunds_minor, batch.disputes_minor, batch.fees_minor, batch.tax_minor,"
+        " batch.net_minor"
         " FROM settlement_batches AS batch"
         " LEFT JOIN raw_merchants AS merchant ON batch.merchant_id = merchant.id"
         " WHERE batch.business_date = $day ORDER BY batch.net_minor DESC, 1",
         day=day,
     )
-    names = ("merchant", "gross_minor", "refunds_minor", "fees_minor", "tax_minor", "net_minor")
+    names = Settled.__struct_fields__
     return [msgspec.convert(dict(zip(names, row, strict=True)), Settled) for row in found]
 
 
@@ -130,8 +132,8 @@ def summary(report: Report, finding: Finding, books: Mapping[str, Any]) -> str:
     blocks = [
         _table(
             "Payments of the day",
-            ("created", "captured", "declined", "unknown", "refunded"),
-            [tuple(payments[name] for name in payments)],
+            tuple(payments),
+            [tuple(payments.values())],
         ),
         _table(
             "Breaks: what the banks did wrong on purpose, and what reconciliation found",
@@ -140,7 +142,7 @@ def summary(report: Report, finding: Finding, books: Mapping[str, Any]) -> str:
         ),
         _table(
             "Settlements",
-            ("merchant", "captured", "refunded", "fee", "GST", "paid out"),
+            ("merchant", "captured", "refunded", "disputed", "fee", "GST", "owed"),
             [
                 (each.merchant, *map(money_text, msgspec.structs.astuple(each)[1:]))
                 for each in report.settlements

@@ -115,6 +115,7 @@ class Taken(msgspec.Struct, kw_only=True):
     order: Order
     till: Till
     payment: dict[str, Any]
+    dispute: str | None = None  # how it stands, if there is one
 
     @property
     def payment_id(self) -> str:
@@ -160,6 +161,12 @@ class Day:
         for form in ("pdf", "csv", "json"):
             wanted = {"merchant_id": shop.merchant_id, "format": form, **period}
             await self._tills[shop.ref].expect("POST", "/statements/generate", wanted)
+
+    async def ask_bank(self, path: str, body: object = None) -> None:
+        """Something that the payer or the payer's bank does."""
+        response = await self._sandbox.post(path, json=body)
+        if not response.is_success:
+            raise TrafficFailed(f"the bank at {path}: {response.status_code} {response.text[:400]}")
 
     async def settle_down(self, taken: Sequence[Taken], patience_s: float = 90) -> None:
         """Read payments until recovery has found out about each unknown outcome."""
@@ -277,8 +284,7 @@ class Day:
     async def _payer_approves(self, payment: Mapping[str, Any]) -> None:
         link = urlsplit(str(payment["next_action"]["link"]))
         reference = parse_qs(link.query)["tr"][0]
-        response = await self._sandbox.post("/payer/approve", json={"reference": reference})
-        response.raise_for_status()
+        await self.ask_bank("/payer/approve", {"reference": reference})
 
 
 def read_orders(text: str) -> list[Order]:
@@ -295,4 +301,6 @@ def counts(taken: Sequence[Taken]) -> dict[str, int]:
         "declined": states["failed"] + states["blocked"],
         "unknown": sum(states[state] for state in _OPEN),
         "refunded": sum(each.payment["amount_refunded"] > 0 for each in taken),
+        "reversed": states["reversed"],
+        "disputed": sum(each.dispute is not None for each in taken),
     }

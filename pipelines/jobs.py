@@ -55,6 +55,12 @@ statements_job: Final = dg.define_asset_job(
     _INGEST | _GROUP(groups.STATEMENTS),
     description="Render statements, check that they foot, publish them.",
 )
+traces_job: Final = dg.define_asset_job(
+    "traces_job",
+    _INGEST | _GROUP(groups.TRACES),
+    description="Link a day's attempts to the rail's row, the bank line and the settlement, and "
+    "tell online. After reconciling and settling; run it again when a later file came.",
+)
 train_job: Final = dg.define_asset_job(
     "train_job",
     _INGEST | _GROUP(groups.FRAUD),
@@ -63,5 +69,5 @@ train_job: Final = dg.define_asset_job(
 
 JOBS: Final = (
     *(ingest_job, bank_files_job, day_close_job, reconcile_job, settle_job, books_job),
-    *(statements_job, train_job),
+    *(statements_job, traces_job, train_job),
 )

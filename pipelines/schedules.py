@@ -15,6 +15,7 @@ from pipelines.jobs import (
     ingest_job,
     settle_job,
     statements_job,
+    traces_job,
     train_job,
 )
 
@@ -48,6 +49,13 @@ def books_of_yesterday(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     return _of_day(context, 1)
 
 
+@dg.schedule(job=traces_job, cron_schedule="30 6 * * *", execution_timezone=_ZONE)
+def trace_the_last_days(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+    """Yesterday's payments, and those whose bank line or settlement came meanwhile."""
+    for back in range(1, _REVISITED_DAYS + 1):
+        yield _of_day(context, back)
+
+
 @dg.schedule(job=statements_job, cron_schedule="0 7 1 * *", execution_timezone=_ZONE)
 def statements_of_last_month(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Every merchant's statement of the month that has ended."""
@@ -72,5 +80,5 @@ def _of_day(context: dg.ScheduleEvaluationContext, back: int) -> dg.RunRequest:
 
 SCHEDULES: Final = (
     *(ingest_every_ten_minutes, close_the_day, settle_yesterday, books_of_yesterday),
-    *(statements_of_last_month, train_every_week),
+    *(trace_the_last_days, statements_of_last_month, train_every_week),
 )

@@ -58,6 +58,8 @@ def an(event_type: type[EventT], *, full: bool = False, **fields: Any) -> EventT
 def _value(name: str, hint: Any) -> Any:
     if typing.get_origin(hint) is types.UnionType:
         hint = next(part for part in typing.get_args(hint) if part is not type(None))
+    if name == "business_date":
+        return AT.date().isoformat()
     if hint is str:
         return ids.encode(_PREFIXES[name], uid(name)) if name in _PREFIXES else f"{name} é₹"
     values: dict[Any, Any] = {

@@ -37,6 +37,7 @@ class ScriptedRail:
         self.asked: list[RailRequest] = []
         self.disputes: dict[str, RailDispute] = {}
         self.contested: list[tuple[str, str]] = []
+        self.takes_evidence = True
 
     @property
     def name(self) -> str:
@@ -72,7 +73,7 @@ class ScriptedRail:
 
     async def contest(self, reference: str, evidence: str) -> bool:
         self.contested.append((reference, evidence))
-        return True
+        return self.takes_evidence
 
     def _answer(self, request: RailRequest) -> Outcome:
         self.asked.append(request)
@@ -88,17 +89,46 @@ class ScriptedRails(dict[str, ScriptedRail]):
 
 
 class HeldRail:
-    """Another rail that answers an authorization only once it is let go."""
+    """Another rail that answers the operations it holds only once it is let go; each call that
+    waits is counted. The rail behind is asked after that: nothing happens while a call is held.
+    """
 
-    def __init__(self, behind: Rail) -> None:
+    def __init__(self, behind: Rail, *operations: Operation | str) -> None:
         self._behind = behind
+        self._held = frozenset(Operation(each) for each in operations or (Operation.AUTHORIZE,))
         self.asked = asyncio.Event()
         self.let_go = asyncio.Event()
+        self.waiting = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._behind, name)
 
     async def authorize(self, request: AuthorizeRequest) -> Outcome:
-        self.asked.set()
-        await self.let_go.wait()
+        await self._wait(Operation.AUTHORIZE)
         return await self._behind.authorize(request)
+
+    async def capture(self, request: CaptureRequest) -> Outcome:
+        await self._wait(Operation.CAPTURE)
+        return await self._behind.capture(request)
+
+    async def void(self, request: VoidRequest) -> Outcome:
+        await self._wait(Operation.VOID)
+        return await self._behind.void(request)
+
+    async def reverse(self, request: ReverseRequest) -> Outcome:
+        await self._wait(Operation.REVERSE)
+        return await self._behind.reverse(request)
+
+    async def refund(self, request: RefundRequest) -> Outcome:
+        await self._wait(Operation.REFUND)
+        return await self._behind.refund(request)
+
+    async def payout(self, request: PayoutRequest) -> Outcome:
+        await self._wait(Operation.PAYOUT)
+        return await self._behind.payout(request)
+
+    async def _wait(self, operation: Operation) -> None:
+        if operation in self._held:
+            self.waiting += 1
+            self.asked.set()
+            await self.let_go.wait()

@@ -84,8 +84,26 @@ class Gateway:
             sent["Idempotency-Key"] = key or f"{id(self)}-{next(self._keys)}"
         return await self.client.post(f"/api/v1{path}", json=body, headers=sent | dict(headers))
 
-    async def get(self, path: str) -> httpx.Response:
-        return await self.client.get(f"/api/v1{path}", headers=self._headers)
+    async def get(self, path: str, *, headers: Mapping[str, str] = {}) -> httpx.Response:
+        return await self.client.get(f"/api/v1{path}", headers=self._headers | dict(headers))
+
+    async def credentials(self, *scopes: str) -> Mapping[str, str]:
+        """A header for one of ours, who belongs to no merchant: an auditor, or the pipeline."""
+        async with self.services.database.transaction() as connection:
+            client = await self.services.credentials.create_client(
+                connection, merchant_id=None, livemode=False, scopes=frozenset(scopes)
+            )
+        asked = {"client_id": client.client_id, "client_secret": client.client_secret}
+        answer = await self.client.post(
+            "/api/v1/auth/token", json={**asked, "grant_type": "client_credentials"}
+        )
+        assert answer.status_code == 200, answer.text
+        return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+    @property
+    def publishable(self) -> Mapping[str, str]:
+        """The header of the merchant's browser or app."""
+        return {"Authorization": f"Bearer {self.merchant.publishable_key}"}
 
     async def pay(self, amount: int = 1_000_00, method: Body = UPI, **fields: Any) -> Any:
         """A payment as the service answers it; any status below 300 will do."""
@@ -99,16 +117,18 @@ class Gateway:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    async def card(self, number: str = "4242424242424242") -> Body:
-        """A card payment method, by a new token."""
-        card = {"number": number, "exp_month": 12, "exp_year": 2035}
+    async def card(
+        self, number: str = "4242424242424242", *, kind: str = "card", **given: str
+    ) -> Body:
+        """A card payment method, by a new token; `given` is what comes with the payment."""
+        card = {"number": number, "exp_month": 12, "exp_year": 2035, "type": kind}
         answer = await self.post("/cards/tokens", card, key=None)
         assert answer.status_code == 201, answer.text
-        return {"type": "card", "card": {"token": answer.json()["id"]}}
+        return {"type": "card", "card": {"token": answer.json()["id"], **given}}
 
-    def hold(self, rail: str) -> HeldRail:
-        """From here on this rail answers when it is let go."""
-        held = HeldRail(self.services.rails[rail])
+    def hold(self, rail: str, *operations: str) -> HeldRail:
+        """From here on this rail answers these (authorizations, without a name) when let go."""
+        held = HeldRail(self.services.rails[rail], *operations)
         self.services.rails._rails[rail] = held  # type: ignore[assignment]
         return held
 

@@ -11,6 +11,9 @@ from models.fraud.rules import load_rules
 from online.attempts.domain import Attempt, Schedule
 from online.attempts.service import Attempts
 from online.breaks.service import Breaks
+from online.disputes import intake as disputes
+from online.disputes.service import Disputes
+from online.disputes.terms import load_terms
 from online.intents.service import IntentFollower
 from online.kernel import ids
 from online.kernel.clock import IST, FixedClock, SystemClock
@@ -19,10 +22,12 @@ from online.ledger.writer import Writer
 from online.limits.domain import UserLimits
 from online.merchants.domain import Merchant
 from online.merchants.service import Merchants
+from online.payments.authorizations import load_holds
 from online.payments.domain import Payment
 from online.payments.fees import load_fees
 from online.payments.orders import Call, Instrument, Order
-from online.payments.service import Collaborators, Payments
+from online.payments.service import Payments
+from online.payments.two_commits import Collaborators
 from online.platform.db import Database
 from online.platform.idempotency import Answer, IdempotencyKey
 from online.platform.settings import ROOT
@@ -82,6 +87,19 @@ class House:
                 payments=self.payments,
             )
         )
+        self.disputes = Disputes(
+            disputes.Collaborators(
+                database=self.database,
+                writer=self.writer,
+                clock=self.clock,
+                attempts=self.attempts,
+                merchants=self.merchants,
+                payments=self.payments,
+                rails=self.rails,
+                fees=load_fees(ROOT / "config" / "fees.yaml"),
+                terms=load_terms(ROOT / "config" / "disputes.yaml"),
+            )
+        )
         self.work = Work(self.database, self.clock)
         self.payouts = Payouts(
             self.database, self.writer, self.clock, self.attempts, rail=PAYOUT_RAIL
@@ -111,10 +129,13 @@ class House:
             risk=Risk(rules=load_rules(ROOT / "config" / "rules.yaml"), bundle_path=None),
             routing=self.routing,
             fees=load_fees(ROOT / "config" / "fees.yaml"),
+            holds=load_holds(ROOT / "config" / "authorizations.yaml"),
+            settled=settlements.SettledDays(),
             limits=UserLimits(transactions_per_day=10_000, amount_per_day_minor=10**12),
         )
 
-    async def merchant(self, *, exposure_limit_minor: int = 10**9) -> Merchant:
+    async def merchant(self, *, exposure_limit_minor: int = 10**9, **terms: Any) -> Merchant:
+        """With a contract of the usual kind but for `terms`."""
         fields: dict[str, Any] = {
             "id": ids.new(self.clock.now()),
             "name": "Chai Point",
@@ -125,6 +146,7 @@ class House:
             "requires_signature": False,
             "livemode": False,
             "created_at": self.clock.now(),
+            **terms,
         }
         columns = ", ".join(fields)
         values = ", ".join(f"%({name})s" for name in fields)
@@ -141,7 +163,9 @@ class House:
             livemode=merchant.livemode,
         )
 
-    async def pay(self, merchant: Merchant, amount_minor: int, *, method: str = "upi") -> Payment:
+    async def pay(
+        self, merchant: Merchant, amount_minor: int, *, method: str = "upi", capture: bool = True
+    ) -> Payment:
         """A payment as the rail's next outcome leaves it; captured at once when it approves."""
         key = ids.new(self.clock.now()).hex
         card = CardReference(token_id=ids.new(self.clock.now()), merchant_id=merchant.id)
@@ -157,11 +181,18 @@ class House:
                 upi=upi if method == "upi" else None,
                 card=card if method == "card" else None,
             ),
-            capture_method="automatic",
+            capture_method="automatic" if capture else "manual",
             priority="balanced",
         )
         call = Call(key=self.key(merchant), render=lambda *_: Answer(201, b"{}"))
-        return await self.payments.pay(order, call, META)
+        return (await self.payments.pay(order, call, META)).payment
+
+    async def capture(self, payment: Payment, amount_minor: int) -> Payment:
+        """A part of an authorization, as the rail's next outcome leaves the payment."""
+        merchant = await self.merchants.get(payment.merchant_id)
+        call = Call(key=self.key(merchant), render=lambda *_: Answer(200, b"{}"))
+        done = await self.payments.capture(payment.id, merchant.id, amount_minor, call, META)
+        return done.payment
 
     async def refund(
         self,

@@ -19,6 +19,8 @@ from warehouse.connection import Lake
 from warehouse.reconciliation import Break
 
 BANK = "hdfc"
+# Amounts in two currencies have no difference; those of charges are no part of the receivable.
+_NOT_POSTED = frozenset({"currency_mismatch", "fee_mismatch", "tax_mismatch"})
 
 
 class PostingEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,8 +127,8 @@ def bank_debit(found: BankMatch) -> Posting | None:
 
 def of_break(found: Break) -> Posting | None:
     """Suspense for a break that opened, its opposite for one that closed; None where no money
-    is out of place (late rows, statuses) or where online has no recipe yet (other currencies,
-    announced money that the bank shows otherwise).
+    is out of place (late rows, statuses, charges that our costs show as they are) or where online
+    has no recipe yet (other currencies, announced money that the bank shows otherwise).
     """
     legs = _break_legs(found)
     if legs is None:
@@ -155,7 +157,7 @@ def _break_cause(found: Break) -> UUID:
 def _break_legs(found: Break) -> dict[str, int] | None:
     if found.kind == "unexpected_credit":
         return {f"bank:{BANK}": -found.actual_minor, "suspense:bank": found.actual_minor}
-    if found.side != "rail" or found.kind == "currency_mismatch" or found.rail is None:
+    if found.side != "rail" or found.kind in _NOT_POSTED or found.rail is None:
         return None
     # What the ledger still shows as receivable once the file's gross was posted against it.
     left_minor = found.expected_minor - found.actual_minor

@@ -24,6 +24,10 @@ from warehouse.connection import Lake, Warehouse, sql_text
 
 _RULES = Path(__file__).parent / "reconciliation.yaml"
 _INPUTS = ("in_ledger", "in_rail", "in_bank", "in_through")
+_FIRST = (
+    *("recon_rail_keys", "recon_rail_returns", "recon_rail_groups"),
+    *("recon_bank_expected", "recon_bank_links"),
+)
 # Labels spread along links in one step each; real groups are stars, two steps wide.
 _MAX_STEPS = 100
 _BREAK_COLUMNS = (
@@ -132,7 +136,7 @@ def match(lake: Lake, *, day: date | None, as_of: date | None, rules: Rules) -> 
     """
     params = {"day": day, "as_of": as_of}
     _windows(lake, rules)
-    for name in ("recon_rail_keys", "recon_rail_groups", "recon_bank_expected", "recon_bank_links"):
+    for name in _FIRST:
         _temporary(lake, name, **params)
     _label_groups(lake)
     for name in ("recon_bank_members", "recon_bank_groups"):

@@ -63,7 +63,10 @@ def day_column(table: str) -> str:
 
 
 def ensure(warehouse: "Warehouse") -> list[str]:
-    """Create the tables that are missing; returns their names. Safe to call at every start."""
+    """Create the tables that are missing, and the columns that a table of an older lake lacks.
+
+    Returns the names of new tables. Safe to call at every start; a column never goes.
+    """
 
     def body(lake: "Lake") -> list[str]:
         present = set(warehouse.tables())
@@ -72,6 +75,41 @@ def ensure(warehouse: "Warehouse") -> list[str]:
             lake.execute(table.create)
             if table.day is not None:
                 lake.execute(f"ALTER TABLE {table.name} SET PARTITIONED BY ({table.day})")
+        for statement in _new_columns(lake):
+            lake.execute(statement)
         return [table.name for table in missing]
 
     return warehouse.transaction(body)
+
+
+def _new_columns(lake: "Lake") -> list[str]:
+    """The statements that give older tables the columns that their files name."""
+    from warehouse.connection import LAKE
+
+    held = {
+        (str(table), str(column))
+        for table, column in lake.rows(
+            "SELECT table_name, column_name FROM duckdb_columns() WHERE database_name = $lake",
+            lake=LAKE,
+        )
+    }
+    return [
+        f'ALTER TABLE {table} ADD COLUMN "{column}" {kind}'
+        + (f" DEFAULT {default}" if default is not None else "")
+        for table, column, kind, default in _described()
+        if (table, column) not in held
+    ]
+
+
+@cache
+def _described() -> list[tuple[str, str, str, str | None]]:
+    """Table, column, type and default of every column that the files name."""
+    import duckdb
+
+    with duckdb.connect(":memory:") as scratch:
+        for table in tables().values():
+            scratch.execute(table.create)
+        return scratch.execute(
+            "SELECT table_name, column_name, data_type, column_default FROM duckdb_columns()"
+            " WHERE database_name = 'memory' ORDER BY table_oid, column_index"
+        ).fetchall()

@@ -14,13 +14,17 @@ from warehouse.connection import Lake, Warehouse, sql_text
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """One merchant, currency and business day; net = gross - refunds - fees - tax - reserve."""
+    """One merchant, currency and business day.
+
+    net = gross - refunds - disputes - fees - tax - reserve; gross is captures less reversals.
+    """
 
     merchant_id: UUID
     business_date: date
     currency: str
     gross_minor: int
     refunds_minor: int
+    disputes_minor: int
     fees_minor: int
     tax_minor: int
     reserve_minor: int
@@ -36,6 +40,7 @@ class Batch:
             "currency": self.currency,
             "gross": self.gross_minor,
             "refunds": self.refunds_minor,
+            "disputes": self.disputes_minor,
             "fees": self.fees_minor,
             "tax": self.tax_minor,
             "reserve": self.reserve_minor,

@@ -1,10 +1,12 @@
 -- grain: one file whose rows are not all there, or which was quarantined and has rows nevertheless
--- inputs: raw_bank_files, raw_rail_rows, raw_bank_lines
+-- inputs: raw_bank_files, raw_rail_rows, raw_bank_lines, raw_dispute_rows
 -- owner: finance
 WITH held AS (
     SELECT file_sha256 FROM raw_rail_rows
     UNION ALL
     SELECT file_sha256 FROM raw_bank_lines
+    UNION ALL
+    SELECT file_sha256 FROM raw_dispute_rows
 ),
 
 counted AS (

@@ -21,7 +21,7 @@ posted AS (
     INNER JOIN raw_accounts AS account ON entry.account_id = account.id
     WHERE entry.business_date = $day
         AND entry.layer = 'posted'
-        AND posting.kind IN ('capture', 'refund_confirmed')
+        AND posting.kind IN ('capture', 'reversal', 'refund_confirmed', 'dispute_lost')
         AND account.code LIKE 'rail:%:receivable'
     GROUP BY ALL
 )

@@ -1,4 +1,4 @@
--- grain: one settlement line whose net is not gross less refund, fee and tax
+-- grain: one settlement line whose net is not gross less refund, dispute, fee and tax
 -- inputs: settlement_lines
 -- owner: finance
 SELECT
@@ -7,9 +7,11 @@ SELECT
     reference,
     gross_minor,
     refund_minor,
+    dispute_minor,
     fee_minor,
     tax_minor,
     net_minor,
     currency
 FROM settlement_lines
-WHERE business_date = $day AND net_minor <> gross_minor - refund_minor - fee_minor - tax_minor
+WHERE business_date = $day
+    AND net_minor <> gross_minor - refund_minor - dispute_minor - fee_minor - tax_minor

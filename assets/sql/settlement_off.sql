@@ -1,5 +1,5 @@
 -- grain: one merchant whose batch does not foot, or is not the sum of its lines, or is not what
---   the ledger moved on the merchant's pending account for captures and refunds of the day
+--   the ledger moved on the merchant's pending account for what online counts of the day
 -- inputs: settlement_batches, settlement_lines, raw_entries, raw_transactions, raw_accounts
 -- owner: finance
 WITH batch AS (
@@ -7,7 +7,8 @@ WITH batch AS (
         merchant_id,
         currency,
         net_minor,
-        gross_minor - refunds_minor - fees_minor - tax_minor - reserve_minor AS footed_minor,
+        gross_minor - refunds_minor - disputes_minor - fees_minor - tax_minor - reserve_minor
+            AS footed_minor,
         net_minor + reserve_minor AS earned_minor
     FROM settlement_batches
     WHERE business_date = $day
@@ -33,7 +34,10 @@ moved AS (
     INNER JOIN raw_accounts AS account ON entry.account_id = account.id
     WHERE entry.business_date = $day
         AND entry.layer = 'posted'
-        AND posted.kind IN ('capture', 'refund_requested', 'refund_failed')
+        AND posted.kind IN (
+            'capture', 'reversal', 'refund_requested', 'refund_failed', 'fee_returned', 'dispute_opened',
+            'dispute_won', 'dispute_fee'
+        )
         AND account.code LIKE 'merchant:%:pending'
     GROUP BY ALL
 )

@@ -78,9 +78,12 @@ def unique(*columns: str) -> Rule:
     )
 
 
-def looks_like(column: str, pattern: str, means: str) -> Rule:
+def looks_like(
+    column: str, pattern: str, means: str, *, where: tuple[str, str] | None = None
+) -> Rule:
     """Text of a form."""
-    return Rule("ExpectColumnValuesToMatchRegex", {"column": column, "regex": pattern}, means)
+    arguments = {"column": column, "regex": pattern}
+    return _where(Rule("ExpectColumnValuesToMatchRegex", arguments, means), where)
 
 
 def _where(rule: Rule, condition: tuple[str, str] | None) -> Rule:

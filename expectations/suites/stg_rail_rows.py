@@ -7,10 +7,12 @@ SUITE = Suite(
     rules=(
         *present("rail_ref", "rail", "reference", "settled_on", "settlement_id", "net_minor"),
         unique("rail_ref"),
-        one_of("type", ["capture", "refund"]),
+        one_of("type", ["capture", "refund", "reversal", "chargeback"]),
         one_of("status", ["success"]),
         between("gross_minor", 1, where=("type", "capture")),
         between("gross_minor", None, -1, where=("type", "refund")),
+        between("gross_minor", None, -1, where=("type", "reversal")),
+        between("gross_minor", None, -1, where=("type", "chargeback")),
         between("fee_minor", 0, where=("type", "capture")),
         between("tax_minor", 0, where=("type", "capture")),
         looks_like("currency", "^[A-Z]{3}$", "currency is an ISO 4217 code"),

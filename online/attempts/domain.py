@@ -66,6 +66,10 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     livemode: bool
 
     @property
+    def is_open(self) -> bool:
+        return self.status not in TERMINAL
+
+    @property
     def reference(self) -> str:
         """What the rail knows it by, in its files too."""
         return ids.encode("att", self.id)

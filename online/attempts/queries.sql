@@ -36,3 +36,15 @@ update attempts set claimed_until = %(claim_until)s
 where id = %(id)s and status in ('pending', 'unknown') -- `sent`: its call is still on the line
     and (claimed_until is null or claimed_until <= %(now)s)
 returning *
+
+-- name: open_of
+-- A refund's attempt is open for the refund alone, not for the payment it is of.
+select distinct u.id from unnest(%(resources)s::uuid[]) u (id)
+join attempts a on a.payment_id = u.id
+where a.refund_id is null and a.status in ('sent', 'pending', 'unknown')
+union
+select a.refund_id from attempts a
+where a.refund_id = any(%(resources)s::uuid[]) and a.status in ('sent', 'pending', 'unknown')
+
+-- name: modes
+select id, livemode from attempts where id = any(%(ids)s::uuid[])

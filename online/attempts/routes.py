@@ -12,21 +12,21 @@ from typing import Annotated, Final
 from litestar import Router, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from online.attempts.domain import Attempt
 from online.attempts.service import Attempts
 from online.kernel import ids
 from online.kernel.clock import Clock
 from online.platform.db import Database
-from online.platform.wire import WireStruct
+from online.platform.wire import WireStruct, id_of
 from online.security.domain import allow_anyone
 
 _CLAIM: Final = timedelta(seconds=2)
 
 
 class Callback(WireStruct, frozen=True, kw_only=True):
-    reference: Annotated[str, Meta(pattern=r"^att_[0-9a-z]{26}\Z")]
+    reference: Annotated[str, id_of("att")]
 
 
 class CallbackDesk(Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ No database transaction is open here: the attempt was committed before, its outc
 after, by the slice that ordered it.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from time import perf_counter
 from typing import Protocol
@@ -80,8 +81,24 @@ class Attempts:
         outcome = await self._rails[attempt.rail].enquire(attempt.reference)
         return self._answered(attempt, outcome, metadata, enquired=True, latency_ms=None)
 
+    def again(self, attempt: Attempt, answered: Answered, metadata: Metadata) -> Answered:
+        """The same answer for an attempt that has moved meanwhile and is still open."""
+        return self._answered(attempt, answered.outcome, metadata, enquired=False, latency_ms=None)
+
     async def get(self, connection: Connection, attempt_id: UUID) -> Attempt | None:
         return await store.get(connection, attempt_id)
+
+    async def of_payment(self, connection: Connection, payment_id: UUID) -> list[Attempt]:
+        """Every attempt for a payment, oldest first; refunds' too."""
+        return await store.of_payment(connection, payment_id)
+
+    async def modes(self, connection: Connection, attempts: Collection[UUID]) -> dict[UUID, bool]:
+        """`livemode` of those attempts that there are."""
+        return await store.modes(connection, attempts)
+
+    async def open_of(self, connection: Connection, resources: Collection[UUID]) -> set[UUID]:
+        """Those payments and refunds of `resources` whose rail has not given its last word."""
+        return await store.open_of(connection, resources)
 
     async def claim(
         self, connection: Connection, attempt_id: UUID, claim_until: datetime

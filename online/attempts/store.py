@@ -1,8 +1,11 @@
 """Attempts in PostgreSQL. Writes go through the writer, by `ATTEMPTS`."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 from uuid import UUID
+
+from msgspec import Struct
 
 from online.attempts.domain import Attempt, apply
 from online.ledger.aggregate import Aggregate
@@ -25,12 +28,32 @@ ATTEMPTS: Final = Aggregate(
 )
 
 
+class _Open(Struct, frozen=True):
+    id: UUID
+
+
+class _Mode(Struct, frozen=True):
+    id: UUID
+    livemode: bool
+
+
 async def get(connection: Connection, attempt_id: UUID) -> Attempt | None:
     return await QUERIES.one_or_none(connection, "get", Attempt, id=attempt_id)
 
 
 async def of_payment(connection: Connection, payment_id: UUID) -> list[Attempt]:
     return await QUERIES.all(connection, "of_payment", Attempt, payment_id=payment_id)
+
+
+async def modes(connection: Connection, attempts: Collection[UUID]) -> dict[UUID, bool]:
+    rows = await QUERIES.all(connection, "modes", _Mode, ids=list(attempts))
+    return {row.id: row.livemode for row in rows}
+
+
+async def open_of(connection: Connection, resources: Collection[UUID]) -> set[UUID]:
+    """Of these payments and refunds, those with an open attempt of their own."""
+    rows = await QUERIES.all(connection, "open_of", _Open, resources=list(resources))
+    return {row.id for row in rows}
 
 
 async def due(

@@ -17,10 +17,13 @@ from online.kernel.errors import KhataError, Refused
 from online.kernel.events import Metadata
 from online.platform import ndjson
 from online.platform.http import request_id_of
+from online.platform.lists import Cursor
+from online.platform.openapi_shapes import lines_of
 from online.platform.wire import Int64, Text, WireStruct
 from online.security.domain import Principal, allow
 
-Generation = Annotated[int, Meta(ge=1, le=1_000_000)]
+# Every generation before it comes with two events: a slip must not make a million of them.
+Generation = Annotated[int, Meta(ge=1, le=1_000)]
 BreakKind = Literal[
     "duplicate_internal",
     "duplicate_external",
@@ -133,7 +136,7 @@ async def list_breaks(
     standing: Annotated[Literal["open", "closed"] | None, QueryParameter(name="state")] = None,
     kind: FromQuery[BreakKind | None] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=100)] = 20,
-    starting_after: FromQuery[str | None] = None,
+    starting_after: Cursor = None,
 ) -> BreakPage:
     found, more = await breaks.page(
         livemode=principal.livemode,
@@ -151,7 +154,7 @@ async def list_breaks(
     summary="Take in breaks (NDJSON)",
     description="Idempotent by break, generation and state: a whole history may be sent again.",
     tags=["internal"],
-    opt=allow("service"),
+    opt=allow("service") | lines_of(BreakLine),
     media_type=ndjson.MEDIA_TYPE,
     request_max_body_size=ndjson.MAX_BODY_BYTES,
 )

@@ -23,6 +23,8 @@ class Customer(Struct, frozen=True, kw_only=True):
     vpa_masked: str | None
     livemode: bool
     created_at: datetime
+    version: int = 1
+    erased_at: datetime | None = None  # then no personal field has a value, nor gets one again
 
     def __repr__(self) -> str:
         return f"Customer({self.id})"

@@ -1,14 +1,21 @@
 """Customers of a merchant."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
 from uuid import UUID
+
+import msgspec
 
 from online.customers import store
 from online.customers.domain import Customer, mask_vpa
 from online.kernel import ids
 from online.kernel.clock import Clock
-from online.kernel.errors import NotFound
+from online.kernel.errors import Conflict, NotFound, VersionConflict
 from online.platform.db import Database
+from online.platform.lists import Window
+
+Check = Callable[[int], None]
+"""Refuses a version that the caller did not decide on."""
 
 
 class Customers:
@@ -51,6 +58,55 @@ class Customers:
         if customer is None:
             raise NotFound("there is no such customer")
         return customer
+
+    async def by_ids(
+        self, customer_ids: Collection[UUID], merchant_id: UUID
+    ) -> dict[UUID, Customer]:
+        """Those of the merchant's customers that are there, by id."""
+        async with self._database.connection() as connection:
+            return await store.by_ids(connection, customer_ids, merchant_id)
+
+    async def page(self, merchant_id: UUID, asked: Window) -> list[Customer]:
+        """Newest first; one more than asked for, where there is more."""
+        async with self._database.connection() as connection:
+            return await store.page(connection, merchant_id, asked)
+
+    async def update(
+        self, customer_id: UUID, merchant_id: UUID, fields: dict[str, Any], check: Check
+    ) -> Customer:
+        """Sets the named fields; None takes a value away. `vpa` is kept as its mask."""
+        known = await self.get(customer_id, merchant_id)
+        check(known.version)
+        if known.erased_at is not None:
+            raise Conflict("this customer was erased: add a new one")
+        fields = dict(fields)
+        if "vpa" in fields:
+            vpa = fields.pop("vpa")
+            fields["vpa_masked"] = mask_vpa(vpa) if vpa is not None else None
+        return await self._store(msgspec.structs.replace(known, **fields))
+
+    async def erase(self, customer_id: UUID, merchant_id: UUID, check: Check) -> Customer:
+        """Takes every personal field away for good; what was paid stays, under the bare id."""
+        known = await self.get(customer_id, merchant_id)
+        if known.erased_at is not None:
+            return known
+        check(known.version)
+        erased = msgspec.structs.replace(
+            known,
+            name=None,
+            email=None,
+            phone=None,
+            upi_type=None,
+            vpa_masked=None,
+            erased_at=self._clock.now(),
+        )
+        return await self._store(erased)
+
+    async def _store(self, customer: Customer) -> Customer:
+        async with self._database.connection() as connection:
+            if not await store.update_customer(connection, customer):
+                raise VersionConflict("the customer was changed meanwhile")
+        return msgspec.structs.replace(customer, version=customer.version + 1)
 
     async def add_all(self, customers: Sequence[Customer]) -> None:
         """Many at once, as they are: for worlds made from a seed."""

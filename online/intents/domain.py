@@ -10,7 +10,7 @@ import msgspec
 
 from online.kernel import events as ev
 from online.kernel import ids
-from online.kernel.errors import Conflict, IllegalMove, InvalidRequest
+from online.kernel.errors import Conflict, IllegalMove, InvalidRequest, VersionConflict
 from online.kernel.events import Event, Occurred
 from online.kernel.transitions import next_status
 
@@ -29,9 +29,11 @@ class Status(StrEnum):
 S = Status
 _WAITING: Final = (S.REQUIRES_PAYMENT_METHOD, S.REQUIRES_CONFIRMATION)
 _UNDER_WAY: Final = (S.PROCESSING, S.REQUIRES_ACTION)
+_BEGINS: Final = ("processing", "blocked")  # a payment's status in the commit that makes it
 
 TRANSITIONS: Final[Mapping[tuple[Status | None, type[Event]], Status]] = {
     (None, ev.IntentCreated): S.REQUIRES_PAYMENT_METHOD,
+    **{(s, ev.IntentUpdated): s for s in _WAITING},
     (S.REQUIRES_PAYMENT_METHOD, ev.IntentPaymentMethodAttached): S.REQUIRES_CONFIRMATION,
     (S.REQUIRES_CONFIRMATION, ev.IntentPaymentMethodAttached): S.REQUIRES_CONFIRMATION,
     (S.REQUIRES_CONFIRMATION, ev.IntentProcessing): S.PROCESSING,
@@ -44,7 +46,9 @@ TRANSITIONS: Final[Mapping[tuple[Status | None, type[Event]], Status]] = {
         (s, ev.IntentCanceled): S.CANCELED
         for s in (*_WAITING, S.REQUIRES_ACTION, S.REQUIRES_CAPTURE)
     },
-    **{(s, ev.IntentExpired): S.EXPIRED for s in (*_WAITING, S.REQUIRES_ACTION)},
+    **{
+        (s, ev.IntentExpired): S.EXPIRED for s in (*_WAITING, S.REQUIRES_ACTION, S.REQUIRES_CAPTURE)
+    },
 }
 TERMINAL: Final = frozenset({S.SUCCEEDED, S.CANCELED, S.EXPIRED})
 
@@ -78,6 +82,10 @@ def apply(state: Intent | None, occurred: Occurred) -> Intent:
     if isinstance(event, ev.IntentCreated):
         return _created(event, occurred)
     assert state is not None  # by the table
+    if isinstance(event, ev.IntentUpdated):
+        return msgspec.structs.replace(
+            state, status=status, version=occurred.version, **_terms(event)
+        )
     changes: dict[str, Any] = {"next_action": None}
     if isinstance(event, ev.IntentProcessing):
         changes["payment_id"] = ids.decode("pay", event.payment_id)
@@ -94,22 +102,28 @@ def _created(event: ev.IntentCreated, occurred: Occurred) -> Intent:
     return Intent(
         id=occurred.aggregate_id,
         merchant_id=occurred.merchant_id,
-        customer_id=ids.decode("cus", event.customer_id) if event.customer_id else None,
         status=Status.REQUIRES_PAYMENT_METHOD,
-        amount_minor=event.amount,
         currency=event.currency,
-        payment_methods=event.payment_methods,
-        capture_method=event.capture_method,
-        priority=event.priority,
-        description=event.description,
         payment_id=None,
         next_action=None,
         last_payment_error=None,
         version=occurred.version,
         livemode=occurred.livemode,
         created_at=occurred.at,
-        expires_at=event.expires_at,
+        **_terms(event),
     )
+
+
+def _terms(event: ev.IntentCreated | ev.IntentUpdated) -> dict[str, Any]:
+    return {
+        "customer_id": ids.decode("cus", event.customer_id) if event.customer_id else None,
+        "amount_minor": event.amount,
+        "payment_methods": event.payment_methods,
+        "capture_method": event.capture_method,
+        "priority": event.priority,
+        "description": event.description,
+        "expires_at": event.expires_at,
+    }
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,8 +132,11 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     payment_id: str
     status: str
     method: str
+    amount_minor: int
+    capture_method: str
     next_action: dict[str, Any] | None
     last_error: dict[str, Any] | None
+    at: datetime
 
 
 def follow(intent: Intent, payment: Progress) -> list[Event]:
@@ -130,10 +147,20 @@ def follow(intent: Intent, payment: Progress) -> list[Event]:
     first. The payment then begins together with the intent's next version, or not at all.
     """
     reached = payment.payment_id
-    error = payment.last_error or {}
     own = intent.payment_id is not None and ids.encode("pay", intent.payment_id) == reached
-    if not own and intent.status not in _WAITING:
-        raise IllegalMove(f"an intent that is {intent.status} cannot be paid")
+    if not own and payment.status not in _BEGINS:
+        return []  # an earlier payment, whose end the intent has seen before
+    if not own:
+        _check_terms(intent, payment)
+    events = _following(intent, payment)
+    # Where the intent is further than the payment that we know of, or ended before it: what became
+    # of the money is recorded all the same (or decided again, from the payment as it is now).
+    ahead = own and bool(events) and (intent.status, type(events[0])) not in TRANSITIONS
+    return [] if ahead else events
+
+
+def _following(intent: Intent, payment: Progress) -> list[Event]:
+    reached, error = payment.payment_id, payment.last_error or {}
     match payment.status:
         case "processing" if intent.status in _WAITING:
             return [
@@ -155,9 +182,35 @@ def follow(intent: Intent, payment: Progress) -> list[Event]:
         case "failed":
             return [ev.IntentPaymentFailed(payment_id=reached, error=error)]
         case "canceled" | "expired":
-            return [ev.IntentCanceled(reason=payment.status)]
+            over = payment.status == "expired" or payment.at >= intent.expires_at
+            canceled = ev.IntentCanceled(reason="payment_canceled")
+            return [ev.IntentExpired() if over else canceled]
         case _:
             return []
+
+
+def _check_terms(intent: Intent, payment: Progress) -> None:
+    if intent.status not in _WAITING:
+        raise IllegalMove(f"an intent that is {intent.status} cannot be paid")
+    asked = (intent.amount_minor, intent.capture_method)
+    if asked != (payment.amount_minor, payment.capture_method):
+        raise VersionConflict("the intent was updated while it was being confirmed")
+
+
+def update(intent: Intent, changes: dict[str, Any]) -> ev.IntentUpdated:
+    """The terms with `changes` (fields of `IntentUpdated`); refused once a payment is under way."""
+    if (intent.status, ev.IntentUpdated) not in TRANSITIONS:
+        raise IllegalMove(f"an intent that is {intent.status} cannot be updated")
+    terms: dict[str, Any] = {
+        "amount": intent.amount_minor,
+        "payment_methods": intent.payment_methods,
+        "capture_method": intent.capture_method,
+        "priority": intent.priority,
+        "expires_at": intent.expires_at,
+        "customer_id": ids.encode("cus", intent.customer_id) if intent.customer_id else None,
+        "description": intent.description,
+    }
+    return ev.IntentUpdated(**terms | changes)
 
 
 def check_confirm(intent: Intent, method: str, now: datetime) -> None:

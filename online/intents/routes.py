@@ -5,31 +5,36 @@ from functools import partial
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
-import msgspec
 from litestar import Request, Response, Router, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
-from msgspec import Meta, Struct
+from litestar.params import FromPath, FromQuery, JSONBody
+from msgspec import UNSET, Meta, Struct, UnsetType
 
-from online.customers.domain import Customer
 from online.customers.service import Customers
 from online.intents.domain import Intent, Status
 from online.intents.service import Confirmation, Intents, NewIntent
+from online.intents.views import IntentList, IntentView, Showing
 from online.kernel import ids
 from online.kernel.clock import Clock
 from online.kernel.events import Metadata
-from online.merchants.domain import Merchant
 from online.merchants.service import Merchants
-from online.payments.methods import Instruments, PaymentMethod
+from online.payments.methods import Instruments, PaymentMethod, ReturnUrl
 from online.payments.orders import BUSY, Call
 from online.payments.service import Payments
-from online.platform.calls import key_of, respond
+from online.payments.views import refusal_of
+from online.platform.calls import check_match, etag, key_of, respond
 from online.platform.http import request_id_of
 from online.platform.idempotency import Answer, Present, once
-from online.platform.wire import AmountMinor, WireStruct
+from online.platform.lists import Cursor, Limit, window
+from online.platform.openapi_page import problems
+from online.platform.wire import AmountMinor, WireStruct, id_of
+from online.rails.domain import Outcome
 from online.security.domain import Kind, Principal, allow
 
 Methods = Annotated[tuple[Literal["upi", "card"], ...], Meta(min_length=1, max_length=2)]
+CustomerId = Annotated[str, id_of("cus")]
+Description = Annotated[str, Meta(max_length=200)]
+ValidFor = Annotated[int, Meta(ge=60, le=7 * 86_400, description="seconds")]
 _VALID_FOR_S: Final = 3600
 _SECRET_HEADER: Final = "Khata-Client-Secret"  # noqa: S105 - the name of a header
 
@@ -40,9 +45,30 @@ class CreateIntent(WireStruct, frozen=True, kw_only=True):
     payment_methods: Methods = ("upi", "card")
     capture_method: Literal["automatic", "manual"] = "automatic"
     priority: Literal["cost", "speed", "reliability", "balanced"] = "balanced"
-    customer_id: Annotated[str, Meta(pattern=r"^cus_")] | None = None
-    description: Annotated[str, Meta(max_length=200)] | None = None
-    expires_in_s: Annotated[int, Meta(ge=60, le=7 * 86_400)] = _VALID_FOR_S
+    customer_id: CustomerId | None = None
+    description: Description | None = None
+    expires_in_s: ValidFor = _VALID_FOR_S
+
+
+class UpdateIntent(WireStruct, frozen=True, kw_only=True):
+    """What is left out stays as it is; null takes a customer or a description away."""
+
+    amount: AmountMinor | UnsetType = UNSET
+    payment_methods: Methods | UnsetType = UNSET
+    capture_method: Literal["automatic", "manual"] | UnsetType = UNSET
+    priority: Literal["cost", "speed", "reliability", "balanced"] | UnsetType = UNSET
+    customer_id: CustomerId | UnsetType | None = UNSET
+    description: Description | UnsetType | None = UNSET
+    expires_in_s: ValidFor | UnsetType = UNSET
+
+    def changes(self, now: datetime) -> dict[str, Any]:
+        """As the fields of the event."""
+        given = {f: v for f in self.__struct_fields__ if (v := getattr(self, f)) is not UNSET}
+        if "expires_in_s" in given:
+            given["expires_at"] = now + timedelta(seconds=given.pop("expires_in_s"))
+        if "payment_methods" in given:
+            given["payment_methods"] = list(dict.fromkeys(given["payment_methods"]))
+        return given
 
 
 class ConfirmIntent(WireStruct, frozen=True, kw_only=True):
@@ -51,47 +77,11 @@ class ConfirmIntent(WireStruct, frozen=True, kw_only=True):
     payment_method: PaymentMethod
     client_secret: Annotated[str, Meta(max_length=200)] | None = None
     device_id: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
+    return_url: ReturnUrl | None = None
 
 
 class CancelIntent(WireStruct, frozen=True, kw_only=True):
     """No fields."""
-
-
-class CustomerPart(Struct, frozen=True, kw_only=True):
-    id: str
-    name: str | None
-    email: str | None
-    phone: str | None
-    upi_type: str | None
-    vpa_masked: str | None
-
-
-class MerchantPart(Struct, frozen=True, kw_only=True):
-    id: str
-    name: str
-    mcc: str
-
-
-class IntentView(Struct, frozen=True, kw_only=True):
-    """Amount in minor units of `currency`."""
-
-    id: str
-    amount: int
-    currency: str
-    payment_methods: list[str]
-    customer: CustomerPart | None
-    merchant: MerchantPart
-    status: str
-    client_secret: str
-    capture_method: str
-    priority: str
-    description: str | None
-    payment_id: str | None
-    next_action: dict[str, Any] | None
-    last_payment_error: dict[str, Any] | None
-    livemode: bool
-    created_at: datetime
-    expires_at: datetime
 
 
 class Desk(Struct, frozen=True, kw_only=True):
@@ -110,58 +100,6 @@ class Desk(Struct, frozen=True, kw_only=True):
         return Showing(intents=self.intents, merchant=merchant, customer=customer)
 
 
-class Showing(Struct, frozen=True, kw_only=True):
-    """Renders intents of one merchant and customer."""
-
-    intents: Intents
-    merchant: Merchant
-    customer: Customer | None
-
-    def view(self, intent: Intent) -> IntentView:
-        return IntentView(
-            id=ids.encode("pi", intent.id),
-            amount=intent.amount_minor,
-            currency=intent.currency,
-            payment_methods=intent.payment_methods,
-            customer=_customer(self.customer) if self.customer else None,
-            merchant=MerchantPart(
-                id=ids.encode("mrc", self.merchant.id),
-                name=self.merchant.name,
-                mcc=self.merchant.mcc,
-            ),
-            status=intent.status,
-            client_secret=self.intents.client_secret(intent.id),
-            capture_method=intent.capture_method,
-            priority=intent.priority,
-            description=intent.description,
-            payment_id=ids.encode("pay", intent.payment_id) if intent.payment_id else None,
-            next_action=intent.next_action,
-            last_payment_error=intent.last_payment_error,
-            livemode=intent.livemode,
-            created_at=intent.created_at,
-            expires_at=intent.expires_at,
-        )
-
-    def answer(self, done: int, intent: Intent) -> Answer:
-        return Answer(done, msgspec.json.encode(self.view(intent)))
-
-    def followed(self, _: object, intent: object) -> Answer:
-        """For a call whose payment the intent follows."""
-        assert isinstance(intent, Intent)
-        return self.answer(200, intent)
-
-
-def _customer(customer: Customer) -> CustomerPart:
-    return CustomerPart(
-        id=ids.encode("cus", customer.id),
-        name=customer.name,
-        email=customer.email,
-        phone=customer.phone,
-        upi_type=customer.upi_type,
-        vpa_masked=customer.vpa_masked,
-    )
-
-
 def _metadata(request: Request[Any, Any, Any], principal: Principal) -> Metadata:
     return Metadata(actor=principal.actor, request_id=request_id_of(request))
 
@@ -174,6 +112,8 @@ async def _present(desk: Desk, showing: Showing, intent_id: UUID, _: UUID) -> Pr
         payment = await desk.payments.get(intent.payment_id, showing.merchant.id)
         now = desk.clock.now()
         busy = payment.status == "processing" and now - payment.updated_at < BUSY
+        # The two were not read at once: the payment may have ended in between.
+        intent = await desk.intents.get(intent_id, showing.merchant.id)
     return Present(showing.answer(200, intent), busy)
 
 
@@ -183,7 +123,8 @@ async def _present(desk: Desk, showing: Showing, intent_id: UUID, _: UUID) -> Pr
     summary="Create a payment intent",
     description="An Idempotency-Key is optional here: no money moves before the confirmation.",
     tags=["intents"],
-    opt=allow("intents:write"),
+    opt=allow("intents:write")
+    | problems("not_found", "idempotency_in_flight", "idempotency_key_reused"),
 )
 async def create_intent(
     request: Request[Any, Any, Any],
@@ -234,13 +175,68 @@ async def read_intent(
     intent_id: FromPath[str],
     principal: NamedDependency[Principal],
     desk: NamedDependency[Desk],
-) -> IntentView:
+) -> Response[IntentView]:
     id_ = ids.decode("pi", intent_id)
     if principal.kind is Kind.PUBLISHABLE:
         desk.intents.check_secret(id_, request.headers.get(_SECRET_HEADER))
     intent = await desk.intents.get(id_, principal.merchant)
     showing = await desk.showing(principal.merchant, intent.customer_id)
-    return showing.view(intent)
+    return Response(showing.view(intent), headers=etag(intent.version))
+
+
+@get("/intents", summary="Intents, newest first", tags=["intents"], opt=allow("intents:read"))
+async def list_intents(
+    principal: NamedDependency[Principal],
+    desk: NamedDependency[Desk],
+    limit: Limit = 10,
+    starting_after: Cursor = None,
+    status: FromQuery[Status | None] = None,
+) -> IntentList:
+    asked = window("pi", limit, starting_after)
+    found, more = await desk.intents.page(principal.merchant, status, asked)
+    merchant = await desk.merchants.get(principal.merchant)
+    wanted = {intent.customer_id for intent in found if intent.customer_id}
+    customers = await desk.customers.by_ids(wanted, principal.merchant)
+    shown = [
+        Showing(
+            intents=desk.intents,
+            merchant=merchant,
+            customer=customers.get(intent.customer_id) if intent.customer_id else None,
+        ).view(intent)
+        for intent in found
+    ]
+    return IntentList(has_more=more, data=shown)
+
+
+@post(
+    "/intents/{intent_id:str}",
+    status_code=200,
+    summary="Update a payment intent that is not under way",
+    description="`If-Match` with the ETag of the version that was read refuses a lost update.",
+    tags=["intents"],
+    opt=allow("intents:write") | problems("illegal_state", "precondition_failed"),
+)
+async def update_intent(
+    request: Request[Any, Any, Any],
+    intent_id: FromPath[str],
+    data: JSONBody[UpdateIntent],
+    principal: NamedDependency[Principal],
+    desk: NamedDependency[Desk],
+) -> Response[IntentView]:
+    changes = data.changes(desk.clock.now())
+
+    def check(intent: Intent) -> dict[str, Any]:
+        check_match(request, intent.version)
+        return changes
+
+    if changes.get("customer_id"):
+        named = ids.decode("cus", changes["customer_id"])
+        await desk.customers.get(named, principal.merchant)
+    id_ = ids.decode("pi", intent_id)
+    metadata = _metadata(request, principal)
+    intent = await desk.intents.update(id_, principal.merchant, check, metadata)
+    showing = await desk.showing(principal.merchant, intent.customer_id)
+    return Response(showing.view(intent), headers=etag(intent.version))
 
 
 @post(
@@ -271,11 +267,12 @@ async def confirm_intent(
 
     async def act() -> Answer:
         call = Call(key=key, render=showing.followed)
-        confirmation = Confirmation(instrument=instrument, device_id=data.device_id)
-        confirmed = await desk.intents.confirm(
+        confirmation = Confirmation(
+            instrument=instrument, device_id=data.device_id, return_url=data.return_url
+        )
+        return await desk.intents.confirm(
             id_, principal.merchant, confirmation, call, _metadata(request, principal)
         )
-        return showing.answer(200, confirmed)
 
     present = partial(_present, desk, showing, id_)
     return respond(await once(act, present, key.request_hash))
@@ -302,15 +299,21 @@ async def cancel_intent(
     showing = await desk.showing(principal.merchant, intent.customer_id)
 
     async def act() -> Answer:
-        call = Call(key=key, render=showing.followed)
+        def render(payment: object, intent: object, outcome: Outcome | None) -> Answer:
+            return refusal_of(request, outcome) or showing.followed(payment, intent, outcome)
+
+        call = Call(key=key, render=render)
         metadata = _metadata(request, principal)
-        canceled = await desk.intents.cancel(id_, principal.merchant, call, metadata)
-        return showing.answer(200, canceled)
+        return await desk.intents.cancel(id_, principal.merchant, call, metadata)
 
     present = partial(_present, desk, showing, id_)
     return respond(await once(act, present, key.request_hash))
 
 
 router = Router(
-    "/api/v1", route_handlers=[create_intent, read_intent, confirm_intent, cancel_intent]
+    "/api/v1",
+    route_handlers=[
+        *(create_intent, read_intent, list_intents),
+        *(update_intent, confirm_intent, cancel_intent),
+    ],
 )

@@ -2,11 +2,12 @@
 
 import hmac
 from collections.abc import Callable
-from datetime import timedelta
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
+import structlog
 
 from online.intents import domain, store
 from online.intents.domain import Intent, Progress, Status
@@ -14,7 +15,7 @@ from online.intents.store import INTENTS
 from online.kernel import events as ev
 from online.kernel import ids
 from online.kernel.clock import Clock
-from online.kernel.errors import Forbidden, NotFound, VersionConflict
+from online.kernel.errors import Forbidden, NotFound, Refused, VersionConflict
 from online.kernel.events import Metadata
 from online.ledger.aggregate import Origin
 from online.ledger.change import Change
@@ -25,9 +26,13 @@ from online.payments.service import Payments
 from online.platform.db import Database
 from online.platform.idempotency import Answer, IdempotencyKey
 from online.platform.known_keys import replays_first
+from online.platform.lists import Window, cut
 from online.platform.sql import Connection
 
 _EXPIRY_BATCH: Final = 500
+_OVERDUE_BATCH: Final = 50
+
+log = structlog.get_logger("khata.intents")
 
 
 class NewIntent(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +55,7 @@ class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
 
     instrument: Instrument
     device_id: str | None = None
+    return_url: str | None = None
 
 
 class IntentFollower:
@@ -67,6 +73,9 @@ class IntentFollower:
             payment_id=ids.encode("pay", payment.id),
             status=payment.status,
             method=payment.method,
+            amount_minor=payment.amount_minor,
+            capture_method=payment.capture_method,
+            at=payment.updated_at,
             next_action=payment.next_action,
             last_error=payment.last_error,
         )
@@ -93,6 +102,7 @@ class Intents:
         self._clock = clock
         self._payments = payments
         self._secret_key = secret_key
+        self._overdue_seen: UUID | None = None
 
     def client_secret(self, intent_id: UUID) -> str:
         """Derived, never stored: good for this intent alone."""
@@ -150,8 +160,24 @@ class Intents:
         confirmation: Confirmation,
         call: Call,
         metadata: Metadata,
-    ) -> Intent:
-        """Pays an intent by a new payment under it."""
+    ) -> Answer:
+        """Pays an intent by a new payment under it; again when it was updated meanwhile."""
+        while True:
+            try:
+                return await self._confirm_once(
+                    intent_id, merchant_id, confirmation, call, metadata
+                )
+            except VersionConflict:
+                continue
+
+    async def _confirm_once(
+        self,
+        intent_id: UUID,
+        merchant_id: UUID,
+        confirmation: Confirmation,
+        call: Call,
+        metadata: Metadata,
+    ) -> Answer:
         async with replays_first(self._database, call.key):
             intent = await self.get(intent_id, merchant_id)
             domain.check_confirm(intent, confirmation.instrument.method, self._clock.now())
@@ -165,40 +191,65 @@ class Intents:
             customer_id=intent.customer_id,
             device_id=confirmation.device_id,
             intent_id=intent.id,
+            return_url=confirmation.return_url,
         )
-        await self._payments.pay(order, call, metadata)
-        return await self.get(intent_id, merchant_id)
+        return (await self._payments.pay(order, call, metadata)).answer
 
     async def cancel(
         self, intent_id: UUID, merchant_id: UUID, call: Call, metadata: Metadata
-    ) -> Intent:
+    ) -> Answer:
         """Cancels an intent, with what is authorized or waiting under it."""
         async with replays_first(self._database, call.key):
             return await self._cancel(intent_id, merchant_id, call, metadata)
 
     async def _cancel(
         self, intent_id: UUID, merchant_id: UUID, call: Call, metadata: Metadata
-    ) -> Intent:
+    ) -> Answer:
         while True:
             intent = await self.get(intent_id, merchant_id)
             if intent.payment_id and intent.status in {
                 Status.REQUIRES_ACTION,
                 Status.REQUIRES_CAPTURE,
             }:
-                await self._payments.cancel(intent.payment_id, merchant_id, call, metadata)
-                return await self.get(intent_id, merchant_id)
+                done = await self._payments.cancel(intent.payment_id, merchant_id, call, metadata)
+                return done.answer
             try:
                 return await self._cancel_alone(intent, call, metadata)
             except VersionConflict:
                 continue
 
-    async def _cancel_alone(self, intent: Intent, call: Call, metadata: Metadata) -> Intent:
+    async def _cancel_alone(self, intent: Intent, call: Call, metadata: Metadata) -> Answer:
         event = ev.IntentCanceled(reason="requested")
         moved = INTENTS.move(intent, [event], self._clock.now(), metadata)
-        answer = call.render(None, moved.state)
+        answer = call.render(None, moved.state, None)
         key = _answered(call.key, moved.state, answer)
         await self._writer.submit(Change(snapshots=(moved.row,), events=moved.events, reserve=key))
-        return moved.state
+        return answer
+
+    async def update(
+        self,
+        intent_id: UUID,
+        merchant_id: UUID,
+        check: Callable[[Intent], dict[str, Any]],
+        metadata: Metadata,
+    ) -> Intent:
+        """Changes the terms; `check` answers with the new fields, or refuses this version."""
+        while True:
+            intent = await self.get(intent_id, merchant_id)
+            event = domain.update(intent, check(intent))
+            moved = INTENTS.move(intent, [event], self._clock.now(), metadata)
+            try:
+                await self._writer.submit(Change(snapshots=(moved.row,), events=moved.events))
+            except VersionConflict:
+                continue
+            return moved.state
+
+    async def page(
+        self, merchant_id: UUID, status: str | None, asked: Window
+    ) -> tuple[list[Intent], bool]:
+        """Newest first; whether there are more."""
+        async with self._database.connection() as connection:
+            return cut(await store.page(connection, merchant_id, status, asked), asked)
 
     async def expire_due(self) -> int:
         """Ends intents whose time has passed; answers how many. For the worker."""
@@ -210,12 +261,34 @@ class Intents:
         refusals = await self._writer.submit_all(
             [Change(snapshots=(m.row,), events=m.events) for m in moves]
         )
-        return sum(refusal is None for refusal in refusals)
+        ended = await self._cancel_overdue(now, metadata)
+        return sum(refusal is None for refusal in refusals) + ended
+
+    async def _cancel_overdue(self, now: datetime, metadata: Metadata) -> int:
+        """Intents that still wait for the payer: the payment goes first, the intent follows.
+
+        Round after round goes on where the last one ended: some that cannot be ended now (a rail
+        that does not answer) must not keep the others waiting.
+        """
+        async with self._database.connection() as connection:
+            waiting = await store.overdue(connection, now, self._overdue_seen, _OVERDUE_BATCH)
+        whole = len(waiting) < _OVERDUE_BATCH
+        self._overdue_seen = None if whole else waiting[-1].id
+        ended = 0
+        for intent in waiting:
+            if intent.payment_id is None:
+                continue
+            try:
+                await self._payments.cancel(intent.payment_id, intent.merchant_id, None, metadata)
+                ended += 1
+            except Refused as refused:  # the payer was faster, or a void is under way
+                log.debug("intent_not_expired", id=str(intent.id), code=refused.code)
+        return ended
 
 
 def _answered(key: IdempotencyKey | None, intent: Intent, answer: Answer) -> IdempotencyKey | None:
     if key is None:
         return None
     return msgspec.structs.replace(
-        key, resource_id=intent.id, status=answer.status, body=answer.body
+        key.making("pi", intent.id), status=answer.status, body=answer.body
     )

@@ -7,6 +7,7 @@ from uuid import UUID
 from online.intents.domain import Intent, apply
 from online.ledger.aggregate import Aggregate
 from online.ledger.change import Snapshot
+from online.platform.lists import Window
 from online.platform.sql import Connection, load_queries
 
 QUERIES: Final = load_queries("online.intents")
@@ -35,3 +36,25 @@ async def get(connection: Connection, intent_id: UUID, merchant_id: UUID) -> Int
 async def expired(connection: Connection, now: datetime, most: int) -> list[Intent]:
     """Intents whose time has passed and that nobody is paying."""
     return await QUERIES.all(connection, "expired", Intent, now=now, most=most)
+
+
+async def overdue(
+    connection: Connection, now: datetime, after: UUID | None, most: int
+) -> list[Intent]:
+    """Intents past their time whose payer may still act, in id order."""
+    return await QUERIES.all(connection, "overdue", Intent, now=now, after=after, most=most)
+
+
+async def page(
+    connection: Connection, merchant_id: UUID, status: str | None, asked: Window
+) -> list[Intent]:
+    """Newest first, one more than asked for."""
+    return await QUERIES.all(
+        connection,
+        "page",
+        Intent,
+        merchant_id=merchant_id,
+        status=status,
+        after=asked.after,
+        most=asked.most,
+    )

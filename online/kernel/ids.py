@@ -12,8 +12,22 @@ from uuid import UUID
 
 PREFIXES: Final = frozenset(
     {
-        *("pi", "pay", "att", "rfd", "cus", "mrc", "dev", "tok", "hdl", "dlg", "hold", "esc"),
-        *("stl", "stm", "evt", "txn", "whk", "acc", "brk", "wrk", "lbl", "cli"),
+        *(
+            "pi",
+            "pay",
+            "att",
+            "rfd",
+            "dsp",
+            "cus",
+            "mrc",
+            "dev",
+            "tok",
+            "hdl",
+            "dlg",
+            "hold",
+            "esc",
+        ),
+        *("stl", "stm", "evt", "txn", "ent", "whk", "acc", "brk", "wrk", "lbl", "cli"),
     }
 )
 

@@ -61,6 +61,10 @@ def merchant_reserve(merchant_id: UUID, tranche: str) -> Account:
     return _merchant(merchant_id, f"reserve:{tranche}", 0)
 
 
+def merchant_disputed(merchant_id: UUID) -> Account:
+    return _merchant(merchant_id, "disputed", 0)
+
+
 def refunds_payable(rail: str) -> Account:
     return Account(f"refunds:{rail}:payable", "C", floor=0)
 
@@ -78,6 +82,7 @@ def suspense(source: str) -> Account:
 
 
 FEES_MDR: Final = Account("fees:mdr", "C", striped=True)
+FEES_DISPUTE: Final = Account("fees:dispute", "C", striped=True)
 TAX_IGST: Final = Account("tax:igst", "C", striped=True)
 TAX_CGST: Final = Account("tax:cgst", "C", striped=True)
 TAX_SGST: Final = Account("tax:sgst", "C", striped=True)

@@ -7,7 +7,6 @@ here, in Python, against the locked rows plus what earlier changes of the same b
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 from uuid import UUID
@@ -22,7 +21,7 @@ from online.kernel.errors import (
     LimitExceeded,
     VersionConflict,
 )
-from online.kernel.money import INT64_MAX
+from online.ledger.balance import Balance, Delta
 from online.ledger.change import Change, LimitMove, Snapshot
 from online.ledger.journal import Journal
 from online.platform.copy_binary import Table
@@ -52,30 +51,6 @@ OUTBOX: Final = Table(
 )
 
 LimitKey = tuple[str, str, date]
-
-
-@dataclass(slots=True)
-class Balance:
-    """A locked account; amounts in stored sign (debit negative)."""
-
-    posted: int
-    pending: int
-    version: int
-    sign: int
-    floor: int | None
-    ceiling: int | None
-    code: str
-    moved: bool = False
-
-    def refuses(self, posted: int, pending: int) -> bool:
-        """Whether these deltas would pass the floor or the ceiling on the normal side."""
-        now = self.sign * (self.posted + posted)
-        promised = now + self.sign * (self.pending + pending)
-        falls = self.sign * posted < 0 or self.sign * pending < 0
-        rises = self.sign * posted > 0 or self.sign * pending > 0
-        if self.floor is not None and falls and min(now, promised) < self.floor:
-            return True
-        return self.ceiling is not None and rises and max(now, promised) > self.ceiling
 
 
 class Counter(msgspec.Struct):
@@ -212,16 +187,16 @@ class Batch:
         return None
 
     def _funds_refusal(self, journals: Sequence[Journal]) -> KhataError | None:
-        deltas: dict[UUID, list[int]] = {}
+        wanted: dict[UUID, Delta] = {}
         for journal in journals:
             for n, posting in enumerate(journal.postings):
-                delta = deltas.setdefault(self._account_id(journal, n), [0, 0])
-                delta[posting.layer == "pending"] += posting.amount_minor
-        for account_id, (posted, pending) in deltas.items():
+                delta = wanted.setdefault(self._account_id(journal, n), Delta())
+                delta.add(posting.amount_minor, posting.layer, forced=journal.forced)
+        for account_id, delta in wanted.items():
             balance = self._balances[account_id]
-            if max(abs(balance.posted + posted), abs(balance.pending + pending)) > INT64_MAX:
+            if not balance.fits(delta):
                 return InvalidRequest(f"the balance of {balance.code} would not fit into 64 bits")
-            if balance.refuses(posted, pending):
+            if balance.refuses(delta):
                 return InsufficientFunds(f"{balance.code} does not hold enough")
         return None
 
@@ -241,7 +216,7 @@ class Batch:
                 KEYS,
                 (
                     key.merchant_id, key.key, key.request_hash, key.resource_id, key.status,
-                    key.body, key.created_at, key.livemode,
+                    key.body, key.created_at, key.livemode, key.resource_type,
                 ),
             )  # fmt: skip
         if change.answer:
@@ -297,14 +272,7 @@ class Batch:
         for n, posting in enumerate(journal.postings):
             account_id = self._account_id(journal, n)
             balance = self._balances[account_id]
-            balance.version += 1
-            balance.moved = True
-            if posting.layer == "posted":
-                balance.posted += posting.amount_minor
-                after = balance.posted
-            else:
-                balance.pending += posting.amount_minor
-                after = balance.pending
+            after = balance.post(posting.amount_minor, posting.layer)
             self._copy(
                 ENTRIES,
                 (
@@ -362,6 +330,7 @@ class Batch:
                 "posted": [b.posted for _, b in moved],
                 "pending": [b.pending for _, b in moved],
                 "versions": [b.version for _, b in moved],
+                "forced": [b.forced for _, b in moved],
             }
             await connection.execute(QUERIES["update_accounts"], parameters)
 

@@ -23,13 +23,20 @@ class MerchantDay(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DaySums(msgspec.Struct, frozen=True, kw_only=True):
-    """A merchant's day by kind, in minor units, each as a positive number."""
+    """A merchant's day by kind, in minor units, each as a positive number in the usual case.
+
+    `gross_minor` is captures less reversals, `disputes_minor` opened less won; fees and taxes are
+    what was charged less what was given back. What comes back on a later day than it went makes
+    that day's negative.
+    """
 
     gross_minor: int = 0
     refunds_minor: int = 0
+    disputes_minor: int = 0
     fees_minor: int = 0
     tax_minor: int = 0
 
     @property
     def net_minor(self) -> int:
-        return self.gross_minor - self.refunds_minor - self.fees_minor - self.tax_minor
+        taken = self.refunds_minor + self.disputes_minor + self.fees_minor + self.tax_minor
+        return self.gross_minor - taken

@@ -33,7 +33,11 @@ def credit(account: Account, amount_minor: int, layer: Layer = "posted") -> Post
 
 
 class Journal(msgspec.Struct, frozen=True, kw_only=True):
-    """What one cause posts under one kind. The database keeps (cause, kind) unique."""
+    """What one cause posts under one kind. The database keeps (cause, kind) unique.
+
+    A `forced` journal says what has happened already (a bank has taken money back): it passes
+    floors and ceilings and is never refused for funds.
+    """
 
     cause: UUID
     kind: str
@@ -45,6 +49,7 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
     reference: str | None = None
     merchant_id: UUID | None = None
     metadata: dict[str, Any] = {}
+    forced: bool = False
 
     def __post_init__(self) -> None:
         sums: Counter[Layer] = Counter()

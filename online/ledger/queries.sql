@@ -31,9 +31,9 @@ for update
 
 -- name: update_accounts
 update ledger_accounts a
-set posted = u.posted, pending = u.pending, version = u.version
-from unnest(%(ids)s::uuid[], %(posted)s::bigint[], %(pending)s::bigint[], %(versions)s::bigint[])
-    u (id, posted, pending, version)
+set posted = u.posted, pending = u.pending, version = u.version, forced = u.forced
+from unnest(%(ids)s::uuid[], %(posted)s::bigint[], %(pending)s::bigint[], %(versions)s::bigint[],
+    %(forced)s::bigint[]) u (id, posted, pending, version, forced)
 where a.id = u.id
 
 -- name: insert_limits

@@ -35,7 +35,7 @@ async def posted(connection: Connection, wanted: Collection[CauseKind]) -> set[C
 async def day_sums(
     connection: Connection, days: Collection[MerchantDay]
 ) -> dict[MerchantDay, DaySums]:
-    """Captures, refunds, fees and taxes of each day; zeros where nothing moved."""
+    """Captures, refunds, disputes, fees and taxes of each day; zeros where nothing moved."""
     distinct = list(dict.fromkeys(days))
     rows = await QUERIES.all(
         connection,
@@ -53,6 +53,7 @@ def _bare(sums: DaySums) -> DaySums:
     return DaySums(
         gross_minor=sums.gross_minor,
         refunds_minor=sums.refunds_minor,
+        disputes_minor=sums.disputes_minor,
         fees_minor=sums.fees_minor,
         tax_minor=sums.tax_minor,
     )

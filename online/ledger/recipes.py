@@ -56,6 +56,19 @@ def release_authorization(rail: str, pending: Account, amount: int) -> Legs:
     )
 
 
+def reversal(rail: str, pending: Account, amount: int, fee: int, tax: Tax) -> Legs:
+    """A capture with its signs turned, fee and tax included."""
+    return legs(
+        credit(chart.rail_receivable(rail), amount),
+        debit(pending, amount),
+        credit(pending, fee + tax.total_minor),
+        debit(chart.FEES_MDR, fee),
+        debit(chart.TAX_IGST, tax.igst_minor),
+        debit(chart.TAX_CGST, tax.cgst_minor),
+        debit(chart.TAX_SGST, tax.sgst_minor),
+    )
+
+
 def refund_requested(rail: str, pending: Account, amount: int) -> Legs:
     return legs(debit(pending, amount), credit(chart.refunds_payable(rail), amount))
 
@@ -69,6 +82,43 @@ def refund_confirmed(rail: str, amount: int) -> Legs:
 
 def refund_failed(rail: str, pending: Account, amount: int) -> Legs:
     return legs(debit(chart.refunds_payable(rail), amount), credit(pending, amount))
+
+
+def dispute_opened(merchant_id: UUID, pending: Account, amount: int) -> Legs:
+    return legs(debit(pending, amount), credit(chart.merchant_disputed(merchant_id), amount))
+
+
+def dispute_won(merchant_id: UUID, pending: Account, amount: int) -> Legs:
+    return legs(debit(chart.merchant_disputed(merchant_id), amount), credit(pending, amount))
+
+
+def dispute_lost(merchant_id: UUID, rail: str, amount: int) -> Legs:
+    """The rail nets what the payer got back against what it owes us."""
+    return legs(
+        debit(chart.merchant_disputed(merchant_id), amount),
+        credit(chart.rail_receivable(rail), amount),
+    )
+
+
+def dispute_fee(pending: Account, fee: int, tax: Tax) -> Legs:
+    return legs(
+        debit(pending, fee + tax.total_minor),
+        credit(chart.FEES_DISPUTE, fee),
+        credit(chart.TAX_IGST, tax.igst_minor),
+        credit(chart.TAX_CGST, tax.cgst_minor),
+        credit(chart.TAX_SGST, tax.sgst_minor),
+    )
+
+
+def fee_returned(pending: Account, fee: int, tax: Tax) -> Legs:
+    """A refund gives the merchant back what the capture was charged for that part."""
+    return legs(
+        debit(chart.FEES_MDR, fee),
+        debit(chart.TAX_IGST, tax.igst_minor),
+        debit(chart.TAX_CGST, tax.cgst_minor),
+        debit(chart.TAX_SGST, tax.sgst_minor),
+        credit(pending, fee + tax.total_minor),
+    )
 
 
 def settlement(merchant_id: UUID, pending: Account, net: int) -> Legs:

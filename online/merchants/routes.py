@@ -1,28 +1,48 @@
 """`/api/v1/merchants`, for the operator."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from litestar import Router, get, post
+from litestar import Request, Response, Router, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
 from online.kernel import ids
-from online.merchants.domain import Merchant
+from online.merchants.domain import MdrOnRefund, Merchant, NewTerms, Size
 from online.merchants.service import Merchants
+from online.platform.calls import check_match, etag
+from online.platform.openapi_page import problems
 from online.platform.wire import WireStruct
-from online.security.domain import allow
+from online.security.domain import Principal, allow
+
+SettlementDays = Annotated[int, Meta(ge=0, le=30)]
+ExposureLimit = Annotated[
+    int,
+    Meta(ge=0, le=10**15, description="minor units that refunds may take the balance below zero"),
+]
 
 
 class CreateMerchant(WireStruct, frozen=True, kw_only=True):
     name: Annotated[str, Meta(min_length=1, max_length=100)]
     mcc: Annotated[str, Meta(pattern=r"^[0-9]{4}\Z", description="ISO 18245 category")]
     state_code: Annotated[str, Meta(pattern=r"^[0-9]{2}\Z", description="GST state code")]
-    settlement_days: Annotated[int, Meta(ge=0, le=30)] = 1
-    exposure_limit: Annotated[int, Meta(ge=0, le=10**15, description="minor units")] = 0
+    settlement_days: SettlementDays = 1
+    exposure_limit: ExposureLimit = 0
+    mdr_on_refund: MdrOnRefund = "kept"
+    size: Size = "standard"
     requires_signature: bool = True
     livemode: bool = False
+
+
+class ChangeTerms(WireStruct, frozen=True, kw_only=True):
+    """What is left out stays as it is."""
+
+    settlement_days: SettlementDays | None = None
+    exposure_limit: ExposureLimit | None = None
+    mdr_on_refund: MdrOnRefund | None = None
+    size: Size | None = None
+    requires_signature: bool | None = None
 
 
 class MerchantView(Struct, frozen=True, kw_only=True):
@@ -32,7 +52,10 @@ class MerchantView(Struct, frozen=True, kw_only=True):
     state_code: str
     settlement_days: int
     exposure_limit: int
+    mdr_on_refund: str
+    size: str
     requires_signature: bool
+    version: int
     livemode: bool
     created_at: datetime
 
@@ -45,7 +68,10 @@ class MerchantView(Struct, frozen=True, kw_only=True):
             state_code=merchant.state_code,
             settlement_days=merchant.settlement_days,
             exposure_limit=merchant.exposure_limit_minor,
+            mdr_on_refund=merchant.mdr_on_refund,
+            size=merchant.size,
             requires_signature=merchant.requires_signature,
+            version=merchant.version,
             livemode=merchant.livemode,
             created_at=merchant.created_at,
         )
@@ -68,7 +94,9 @@ class NewMerchantView(Struct, frozen=True, kw_only=True):
 
 @post("/merchants", summary="Add a merchant", tags=["merchants"], opt=allow("admin"))
 async def create_merchant(
-    data: JSONBody[CreateMerchant], merchants: NamedDependency[Merchants]
+    data: JSONBody[CreateMerchant],
+    principal: NamedDependency[Principal],
+    merchants: NamedDependency[Merchants],
 ) -> NewMerchantView:
     new = await merchants.create(
         name=data.name,
@@ -76,8 +104,11 @@ async def create_merchant(
         state_code=data.state_code,
         settlement_days=data.settlement_days,
         exposure_limit_minor=data.exposure_limit,
+        mdr_on_refund=data.mdr_on_refund,
+        size=data.size,
         requires_signature=data.requires_signature,
         livemode=data.livemode,
+        actor=principal.actor,
     )
     return NewMerchantView(
         merchant=MerchantView.of(new.merchant),
@@ -94,8 +125,44 @@ async def create_merchant(
 @get("/merchants/{merchant_id:str}", summary="A merchant", tags=["merchants"], opt=allow("admin"))
 async def read_merchant(
     merchant_id: FromPath[str], merchants: NamedDependency[Merchants]
-) -> MerchantView:
-    return MerchantView.of(await merchants.get(ids.decode("mrc", merchant_id)))
+) -> Response[MerchantView]:
+    return _shown(await merchants.get(ids.decode("mrc", merchant_id)))
 
 
-router = Router("/api/v1", route_handlers=[create_merchant, read_merchant])
+@post(
+    "/merchants/{merchant_id:str}",
+    status_code=200,
+    summary="Change the terms of a merchant",
+    description="Holds for what comes next. With `If-Match` the change is refused (412) when the "
+    "terms were changed meanwhile. A lower exposure limit than is in use already takes nothing "
+    "back: refunds are refused until the balance has risen above it.",
+    tags=["merchants"],
+    opt=allow("admin") | problems("precondition_failed"),
+)
+async def change_terms(
+    request: Request[Any, Any, Any],
+    merchant_id: FromPath[str],
+    data: JSONBody[ChangeTerms],
+    principal: NamedDependency[Principal],
+    merchants: NamedDependency[Merchants],
+) -> Response[MerchantView]:
+    terms = NewTerms(
+        settlement_days=data.settlement_days,
+        exposure_limit_minor=data.exposure_limit,
+        mdr_on_refund=data.mdr_on_refund,
+        size=data.size,
+        requires_signature=data.requires_signature,
+    )
+
+    def agree(merchant: Merchant) -> None:
+        check_match(request, merchant.version)
+
+    id_ = ids.decode("mrc", merchant_id)
+    return _shown(await merchants.change_terms(id_, terms, agree, principal.actor))
+
+
+def _shown(merchant: Merchant) -> Response[MerchantView]:
+    return Response(MerchantView.of(merchant), headers=etag(merchant.version))
+
+
+router = Router("/api/v1", route_handlers=[create_merchant, read_merchant, change_terms])

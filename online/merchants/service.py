@@ -1,20 +1,25 @@
 """Merchants join with a client and two keys, and are looked up on every payment."""
 
+from collections.abc import Callable
+from typing import Final
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from online.kernel import ids
 from online.kernel.clock import Clock
 from online.kernel.errors import NotFound
+from online.ledger import accounts as chart
+from online.ledger.floors import move_floor
 from online.merchants import store
-from online.merchants.domain import Merchant
+from online.merchants.domain import MdrOnRefund, Merchant, NewTerms, Size
 from online.platform.db import Database
 from online.platform.ttl_cache import TtlCache
 from online.security.service import Credentials, NewClient, NewSigningKey
 
 # How long another process may go on with a merchant's old terms.
-_STALE_S = 5
+_STALE_S: Final = 5
+_CURRENCY: Final = "INR"  # the one that payments are taken in
 
 
 class NewMerchant(Struct, frozen=True, kw_only=True):
@@ -43,7 +48,10 @@ class Merchants:
         livemode: bool,
         settlement_days: int = 1,
         exposure_limit_minor: int = 0,
+        mdr_on_refund: MdrOnRefund = "kept",
+        size: Size = "standard",
         merchant_id: UUID | None = None,
+        actor: str = "operator",
     ) -> NewMerchant:
         """All of it in one transaction; `merchant_id` is for worlds made from a seed."""
         now = self._clock.now()
@@ -54,13 +62,16 @@ class Merchants:
             state_code=state_code,
             settlement_days=settlement_days,
             exposure_limit_minor=exposure_limit_minor,
+            mdr_on_refund=mdr_on_refund,
+            size=size,
             requires_signature=requires_signature,
+            version=1,
             livemode=livemode,
             created_at=now,
         )
         keys = self._credentials
         async with self._database.transaction() as tx:
-            await store.insert_merchant(tx, merchant)
+            await store.insert_merchant(tx, merchant, actor)
             return NewMerchant(
                 merchant=merchant,
                 client=await keys.create_client(tx, merchant_id=merchant.id, livemode=livemode),
@@ -71,6 +82,35 @@ class Merchants:
                     tx, merchant_id=merchant.id, livemode=livemode
                 ),
             )
+
+    async def change_terms(
+        self,
+        merchant_id: UUID,
+        terms: NewTerms,
+        agree: Callable[[Merchant], None],
+        actor: str,
+    ) -> Merchant:
+        """Gives a merchant new terms; `agree` sees the present ones, locked, and may refuse.
+
+        A lower exposure limit than the merchant uses already is a limit for what comes next.
+        Other processes go on with the old terms for a few seconds, but not with the old floor.
+        """
+        now = self._clock.now()
+        async with self._database.transaction() as tx:
+            merchant = await store.lock_merchant(tx, merchant_id)
+            if merchant is None:
+                raise NotFound("there is no such merchant")
+            agree(merchant)
+            given = {k: v for k, v in structs.asdict(terms).items() if v is not None}
+            if all(getattr(merchant, name) == value for name, value in given.items()):
+                return merchant
+            changed = structs.replace(merchant, version=merchant.version + 1, **given)
+            await store.update_terms(tx, changed, actor, now)
+            if changed.exposure_limit_minor != merchant.exposure_limit_minor:
+                pending = chart.merchant_pending(merchant_id, changed.exposure_limit_minor)
+                await move_floor(tx, pending, _CURRENCY, livemode=merchant.livemode)
+        self._known.put(merchant_id, changed)
+        return changed
 
     async def get(self, merchant_id: UUID) -> Merchant:
         """From memory for a few seconds: every payment asks."""

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from online.attempts import domain as attempts
+from online.devices import domain as devices
+from online.disputes import domain as disputes
 from online.intents import domain as intents
 from online.kernel.events import Event
 from online.payments import domain as payments
@@ -24,7 +26,9 @@ TABLES: Final[Mapping[str, Any]] = {
     "Payment": payments.TRANSITIONS,
     "Attempt": attempts.TRANSITIONS,
     "Refund": refunds.TRANSITIONS,
+    "Dispute": disputes.TRANSITIONS,
     "Settlement": settlements.TRANSITIONS,
+    "Device": devices.TRANSITIONS,
 }
 _BLOCK: Final = re.compile(r"(<!-- diagrams: begin -->\n).*?(<!-- diagrams: end -->)", re.DOTALL)
 

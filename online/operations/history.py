@@ -33,7 +33,7 @@ from online.ledger.journal import Journal, Posting, credit, debit
 from online.ledger.writer import Writer
 from online.merchants.domain import Merchant
 from online.merchants.service import Merchants, NewMerchant
-from online.payments.fees import FeeTable, load_fees, price
+from online.payments.fees import FeeTable, Sale, load_fees, price
 from online.payments.store import PAYMENTS
 from online.platform.db import Database
 from online.platform.settings import ROOT, Settings, load_settings
@@ -140,13 +140,17 @@ class Past:
     ) -> tuple[ev.AttemptSent, ev.PaymentCaptured, Journal]:
         day = business_date(payment.at)
         amount = payment.amount_minor
-        fee = price(
-            self._fees,
+        sale = Sale(
             method=payment.method,
+            rail=rail,
+            funding=None,
+            mcc=merchant.mcc,
             amount_minor=amount,
             day=day,
             state_code=merchant.state_code,
+            merchant_size=merchant.size,
         )
+        fee = price(self._fees, sale)
         reference = ids.encode("att", attempt)
         rail_reference = f"{self._numbers:012d}"
         captured = ev.PaymentCaptured(

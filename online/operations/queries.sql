@@ -21,7 +21,8 @@ select (select count(*) from ledger_transactions t
         where not exists (select from ledger_transactions t where t.id = e.transaction_id))
 
 -- name: wrong_balances
--- Accounts whose two balances or version are not what their entries say.
+-- Accounts whose two balances or version are not what their entries say, or that stand past
+-- their floor or ceiling by another amount than they note.
 select count(*) from ledger_accounts a
 left join (
     select account_id, max(account_version) as version, count(*) as entries,
@@ -30,6 +31,11 @@ left join (
     from ledger_entries group by account_id) e on e.account_id = a.id
 where a.posted <> coalesce(e.posted, 0) or a.pending <> coalesce(e.pending, 0)
    or a.version <> coalesce(e.version, 0) or a.version <> coalesce(e.entries, 0)
+   or a.forced <> (
+        select greatest(0, a.floor - least(now, promised), greatest(now, promised) - a.ceiling)
+        from (select case a.normal_side when 'C' then a.posted else -a.posted end as now,
+                     case a.normal_side when 'C' then a.posted + a.pending
+                          else -(a.posted + a.pending) end as promised) side)
 
 -- name: wrong_running_balances
 -- Entries whose balance after is not the sum of their layer up to them.

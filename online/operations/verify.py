@@ -15,6 +15,8 @@ from psycopg.rows import dict_row
 
 from online.attempts.store import ATTEMPTS
 from online.breaks.store import BREAKS
+from online.devices.store import DEVICES
+from online.disputes.store import DISPUTES
 from online.intents.store import INTENTS
 from online.kernel.errors import IllegalMove
 from online.kernel.events import Occurred
@@ -31,8 +33,10 @@ AGGREGATES: Final[Mapping[str, Aggregate[Any]]] = {
     "payment": PAYMENTS,
     "attempt": ATTEMPTS,
     "refund": REFUNDS,
+    "dispute": DISPUTES,
     "settlement": SETTLEMENTS,
     "break": BREAKS,
+    "device": DEVICES,
 }
 _BALANCE_CHECKS: Final = ("wrong_balances", "wrong_running_balances", "unknown_accounts")
 _ZERO_CHECKS: Final = ("unbalanced_transactions", "unbalanced_layers", "orphaned")

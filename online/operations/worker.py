@@ -1,4 +1,4 @@
-"""The background worker: recovery of open attempts, expiry of intents.
+"""The background worker: recovery of open attempts, ends of time, disputes, old keys.
 
 Several may run; what one has claimed the others leave alone. It only ever enquires, so running
 it twice harms nobody.
@@ -17,6 +17,7 @@ from online.services import Services
 _BATCH: Final = 200
 _AT_ONCE: Final = 16
 _IDLE_S: Final = 0.25
+_TIDY_EVERY_S: Final = 60
 
 _log = structlog.get_logger(__name__)
 
@@ -39,6 +40,23 @@ async def recover_once(services: Services) -> int:
     return len(due)
 
 
+async def expire_once(services: Services) -> int:
+    """Ends what has come to the end of its time; answers how much."""
+    of_payments = await services.intents.expire_due() + await services.payments.expire_due()
+    of_disputes = await services.disputes.expire_due()
+    return of_payments + of_disputes + await services.devices.activate_cooled()
+
+
+async def tell_rails_once(services: Services) -> int:
+    """Asks about open disputes, hands over evidence that was not taken; answers how much."""
+    return await services.disputes.refresh_due() + await services.disputes.send_due()
+
+
+async def tidy_once(services: Services) -> int:
+    """Forgets what need not be kept any longer; answers how much."""
+    return await services.calls.purge_expired(services.clock.now())
+
+
 async def run(services: Services) -> None:
     """Works until SIGTERM or SIGINT."""
     stopping = asyncio.Event()
@@ -47,15 +65,27 @@ async def run(services: Services) -> None:
         loop.add_signal_handler(number, stopping.set)
     await services.start()
     try:
+        tidy_at = loop.time()
         while not stopping.is_set():
             await _round(services, stopping)
+            if loop.time() >= tidy_at:
+                tidy_at = loop.time() + _TIDY_EVERY_S
+                await _tidy(services)
     finally:
         await services.stop()
 
 
+async def _tidy(services: Services) -> None:
+    try:
+        await tidy_once(services)
+    except KhataError as error:
+        _log.warning("worker_waits", code=error.code, detail=error.detail)
+
+
 async def _round(services: Services, stopping: asyncio.Event) -> None:
     try:
-        busy = await recover_once(services) + await services.intents.expire_due()
+        busy = await recover_once(services) + await expire_once(services)
+        busy += await tell_rails_once(services)
     except KhataError as error:
         _log.warning("worker_waits", code=error.code, detail=error.detail)
         busy = 0

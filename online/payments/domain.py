@@ -4,7 +4,7 @@ A move is named by the event that records it: `TRANSITIONS[(status, event type)]
 place that says which status follows. Amount moves that keep the status stand there too.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -14,7 +14,7 @@ import msgspec
 
 from online.kernel import events as ev
 from online.kernel import ids
-from online.kernel.errors import Conflict, IllegalMove, InvalidRequest, OverCapture, OverRefund
+from online.kernel.errors import Conflict
 from online.kernel.events import Event, Occurred
 from online.kernel.transitions import next_status
 
@@ -75,7 +75,10 @@ TRANSITIONS: Final[Mapping[tuple[Status | None, type[Event]], Status]] = {
     },
     **{(s, ev.PaymentPartiallyRefunded): S.PARTIALLY_REFUNDED for s in _HAS_MONEY},
     **{(s, ev.PaymentRefunded): S.REFUNDED for s in _HAS_MONEY},
+    (S.CAPTURED, ev.PaymentReversalRequested): S.CAPTURED,
+    (S.CAPTURED, ev.PaymentReversalFailed): S.CAPTURED,
     (S.CAPTURED, ev.PaymentReversed): S.REVERSED,
+    **{(s, ev.PaymentAuthorizationReleased): s for s in _HAS_MONEY},
 }
 TERMINAL: Final = frozenset(
     {S.FAILED, S.BLOCKED, S.REFUNDED, S.REVERSED, S.CANCELED, S.EXPIRED}
@@ -217,6 +220,8 @@ def _progress(state: Payment, event: Event) -> dict[str, Any]:
             return {
                 "authorized_minor": event.amount,
                 "rail_reference": event.rail_reference,
+                "authorization_expires_at": event.expires_at,
+                **_learned(state, event),
                 **_CLEAN,
             }
         case ev.PaymentCaptured():
@@ -234,6 +239,8 @@ def _progress(state: Payment, event: Event) -> dict[str, Any]:
                 "capture_open_minor": 0,
                 "next_action": None,
             }
+        case ev.PaymentAuthorizationReleased():
+            return {"authorized_minor": state.authorized_minor - event.amount}
         case _:
             return _asked(state, event)
 
@@ -259,6 +266,8 @@ _MONEY_BACK: Final = (
     ev.PaymentRefundFailed,
     ev.PaymentPartiallyRefunded,
     ev.PaymentRefunded,
+    ev.PaymentReversalRequested,
+    ev.PaymentReversalFailed,
     ev.PaymentReversed,
 )
 _CLEAN: Final[dict[str, Any]] = {"next_action": None, "last_error": None}
@@ -274,7 +283,16 @@ def _captured(state: Payment, event: ev.PaymentCaptured) -> dict[str, Any]:
         "fee_minor": state.fee_minor + event.fee,
         "tax_minor": state.tax_minor + event.tax,
         "rail_reference": event.rail_reference or state.rail_reference,
+        **_learned(state, event),
         **_CLEAN,
+    }
+
+
+def _learned(state: Payment, event: ev.PaymentAuthorized | ev.PaymentCaptured) -> dict[str, Any]:
+    """What the rail told about the money's source and the card, kept from the first telling."""
+    return {
+        "funding": event.funding or state.funding,
+        "card_checks": event.card_checks or state.card_checks,
     }
 
 
@@ -289,59 +307,23 @@ def _money_back(state: Payment, event: Event) -> dict[str, Any]:
                 "refund_open_minor": state.refund_open_minor - event.amount,
                 "refunded_minor": state.refunded_minor + event.amount,
             }
+        case ev.PaymentReversalRequested():
+            # Nothing can be refunded or captured while the reversal is under way.
+            return {
+                "refund_open_minor": state.refund_open_minor + event.amount,
+                "capture_open_minor": state.authorized_minor - state.captured_minor,
+            }
+        case ev.PaymentReversalFailed():
+            return {
+                "refund_open_minor": state.refund_open_minor - event.amount,
+                "capture_open_minor": 0,
+            }
         case ev.PaymentReversed():
-            return {"reversed_minor": state.reversed_minor + event.amount}
+            return {
+                "refund_open_minor": state.refund_open_minor - event.amount,
+                "reversed_minor": state.reversed_minor + event.amount,
+                "authorized_minor": state.captured_minor,
+                "capture_open_minor": 0,
+            }
         case _:
             raise TypeError(f"no fold for {event.TYPE}")
-
-
-# ── decisions that other slices ask for ──────────────────────────────────────────────────
-
-
-def request_capture(
-    payment: Payment, attempt_id: str, amount: int | None
-) -> ev.PaymentCaptureRequested:
-    """Refuses more than is authorized and still free; no amount means all of that."""
-    if (payment.status, ev.PaymentCaptureRequested) not in TRANSITIONS:
-        raise IllegalMove(f"a payment that is {payment.status} cannot be captured")
-    left = payment.capturable_minor
-    wanted = left if amount is None else amount
-    if wanted <= 0 or wanted > left:
-        raise OverCapture(f"{wanted} asked for, {left} can be captured", "amount")
-    return ev.PaymentCaptureRequested(attempt_id=attempt_id, amount=wanted)
-
-
-def request_refund(
-    payment: Payment, refund_id: str, amount: int | None
-) -> ev.PaymentRefundRequested:
-    """Refuses more than was captured and is still there; no amount means all of that."""
-    left = payment.refundable_minor
-    if amount is not None and amount <= 0:
-        raise InvalidRequest("must be positive", "amount")
-    if (payment.status, ev.PaymentRefundRequested) not in TRANSITIONS:
-        if payment.status is Status.REFUNDED:
-            raise OverRefund("nothing is left to refund", "amount")
-        raise IllegalMove(f"a payment that is {payment.status} cannot be refunded")
-    wanted = left if amount is None else amount
-    if wanted > left or left == 0:
-        raise OverRefund(f"{wanted} asked for, {left} can be refunded", "amount")
-    return ev.PaymentRefundRequested(refund_id=refund_id, amount=wanted)
-
-
-def refund_done(payment: Payment, refund_id: str, amount: int) -> Event:
-    """`refunded` once everything captured has gone back, `partially_refunded` until then."""
-    whole = payment.refunded_minor + amount == payment.captured_minor
-    event = ev.PaymentRefunded if whole else ev.PaymentPartiallyRefunded
-    return event(refund_id=refund_id, amount=amount)
-
-
-def request_void(payment: Payment, attempt_id: str) -> ev.PaymentVoidRequested:
-    if payment.captured_minor or payment.capture_open_minor:
-        raise IllegalMove("money was captured or is being captured: refund it instead")
-    if (payment.status, ev.PaymentVoidRequested) not in TRANSITIONS:
-        raise IllegalMove(f"a payment that is {payment.status} cannot be canceled")
-    return ev.PaymentVoidRequested(attempt_id=attempt_id)
-
-
-Decide = Callable[[Payment, str], ev.PaymentCaptureRequested | ev.PaymentVoidRequested]
-"""A refusal or an event, from the payment and the TypeID of the attempt that would do it."""

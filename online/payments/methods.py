@@ -1,6 +1,6 @@
 """How a payer pays, as it comes over the wire, and what it becomes inside."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from msgspec import UNSET, Meta, UnsetType
@@ -9,13 +9,21 @@ from online.customers.domain import mask_vpa
 from online.kernel import ids
 from online.kernel.errors import InvalidRequest
 from online.payments.orders import Instrument
-from online.platform.wire import WireStruct
+from online.platform.wire import WireStruct, id_of
 from online.rails.domain import CardReference, Upi
+from online.vault.domain import Cryptogram, SecurityCode, check_cvc, check_proof
 from online.vault.service import Vault
 
+# A page of the merchant's; never ours, so no relative address.
+ReturnUrl = Annotated[str, Meta(pattern=r"^https?://[^\s\x00-\x1f]+\Z", max_length=2000)]
 # DOMAIN: 2 to 255 characters before the one @, then a handle of letters and digits.
 Vpa = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{2,255}@[A-Za-z][A-Za-z0-9]{1,63}\Z")]
-Token = Annotated[str, Meta(pattern=r"^tok_[0-9a-z]{26}\Z")]
+Token = Annotated[str, id_of("tok")]
+# Wide bounds: how many digits it has to have, the vault says by the card's network.
+Cvc = Annotated[str, Meta(min_length=1, max_length=8, description="3 digits, 4 for Amex")]
+CryptogramText = Annotated[str, Meta(pattern=r"^[A-Za-z0-9+/]{24,56}={0,2}\Z")]
+Eci = Annotated[str, Meta(pattern=r"^0[0-7]\Z")]
+_PLACE: Final = "payment_method.card"
 
 
 class UpiMethod(WireStruct, frozen=True, kw_only=True):
@@ -27,9 +35,22 @@ class UpiMethod(WireStruct, frozen=True, kw_only=True):
 
 
 class CardMethod(WireStruct, frozen=True, kw_only=True):
-    """A card by its token, from `POST /api/v1/cards/tokens`."""
+    """A card by its token, from `POST /api/v1/cards/tokens`.
+
+    `cvc` is passed on to the card's bank and never stored. A network token needs the `cryptogram`
+    (base64) that was made for this payment, with its `eci`; a card has neither.
+    """
 
     token: Token
+    cvc: Cvc | None = None
+    cryptogram: CryptogramText | None = None
+    eci: Eci | None = None
+
+    def __repr__(self) -> str:
+        return f"CardMethod(token={self.token!r})"
+
+    def __reduce__(self) -> str:
+        raise TypeError("what a card is paid with is not pickled")
 
 
 class PaymentMethod(WireStruct, frozen=True, kw_only=True):
@@ -62,5 +83,28 @@ class Instruments:
     async def _card(self, card: CardMethod, merchant_id: UUID) -> Instrument:
         token_id = ids.decode("tok", card.token)
         token = await self._vault.token(token_id, merchant_id)
-        reference = CardReference(token_id=token_id, merchant_id=merchant_id)
-        return Instrument(method="card", key=token.fingerprint, mask=token.mask, card=reference)
+        check_cvc(card.cvc, token.network, param=f"{_PLACE}.cvc")
+        check_proof(
+            token.kind, token.network, cryptogram=card.cryptogram, eci=card.eci, param=_PLACE
+        )
+        reference = CardReference(
+            token_id=token_id,
+            merchant_id=merchant_id,
+            cvc=SecurityCode(card.cvc) if card.cvc is not None else None,
+            cryptogram=Cryptogram(card.cryptogram) if card.cryptogram is not None else None,
+            eci=card.eci,
+        )
+        return Instrument(
+            method="card",
+            key=token.fingerprint,
+            mask=token.mask,
+            funding=token.funding,
+            facts={
+                "network": token.network,
+                "issuer": token.issuer,
+                "country": token.country,
+                "category": token.category,
+                "kind": token.kind,
+            },
+            card=reference,
+        )

@@ -1,8 +1,8 @@
 """What a payment is asked to be, and the protocols through which this slice asks others."""
 
-from collections.abc import Callable
-from datetime import timedelta
-from typing import Any, Protocol
+from collections.abc import Callable, Collection
+from datetime import date, timedelta
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 import msgspec
@@ -12,7 +12,9 @@ from online.ledger.change import NewEvent, SnapshotRow
 from online.payments.domain import Payment
 from online.platform.idempotency import Answer, IdempotencyKey
 from online.platform.sql import Connection
-from online.rails.domain import CardReference, Upi
+from online.rails.domain import CardReference, Outcome, Upi
+
+NOBODY: Final = Answer(204, b"")
 
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,12 +66,27 @@ class Follower(Protocol):
     ) -> Followed: ...
 
 
+class SettledDays(Protocol):
+    """Which business days are in a settlement batch (`settlements` fulfils it)."""
+
+    async def any_of(
+        self, connection: Connection, payment: Payment, days: Collection[date]
+    ) -> bool: ...
+
+
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """The HTTP call behind a use case: its idempotency key, and how its answer is written."""
 
     key: IdempotencyKey
-    # From the payment and what follows it; None where no payment was touched.
-    render: Callable[[Payment | None, object | None], Answer]
+    # From the payment, what follows it, and what the rail said; None where there is none of it.
+    render: Callable[[Payment | None, object | None, Outcome | None], Answer]
+
+
+class Done(msgspec.Struct, frozen=True):
+    """A use case at its end: the payment, and the answer to its caller (recovery has none)."""
+
+    payment: Payment
+    answer: Answer = NOBODY
 
 
 # How long a first call may take before its key no longer counts as in flight.

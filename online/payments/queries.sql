@@ -23,3 +23,24 @@ select * from payments where id = %(id)s
 
 -- name: get_of_merchant
 select * from payments where id = %(id)s and merchant_id = %(merchant_id)s
+
+-- name: page
+select * from payments
+where merchant_id = %(merchant_id)s
+    and (%(after)s::uuid is null or id < %(after)s)
+    and (%(status)s::text is null or status = %(status)s)
+    and (%(method)s::text is null or method = %(method)s)
+    and (%(customer_id)s::uuid is null or customer_id = %(customer_id)s)
+    and (%(intent_id)s::uuid is null or intent_id = %(intent_id)s)
+    and (%(created_from)s::timestamptz is null or created_at >= %(created_from)s)
+    and (%(created_to)s::timestamptz is null or created_at < %(created_to)s)
+order by id desc
+limit %(most)s
+
+-- name: expiring
+select * from payments
+where status in ('authorized', 'captured', 'partially_refunded')
+    and authorized_minor > captured_minor and authorization_expires_at <= %(now)s
+    and capture_open_minor = 0 and refund_open_minor = 0
+order by authorization_expires_at
+limit %(most)s

@@ -7,27 +7,30 @@ from uuid import UUID
 
 from litestar import Request, Response, Router, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta
 
 from online.kernel import ids
 from online.kernel.clock import Clock
 from online.kernel.events import Metadata
 from online.payments import views
-from online.payments.domain import Payment
-from online.payments.methods import Instruments, PaymentMethod
+from online.payments.domain import Payment, Status
+from online.payments.methods import Instruments, PaymentMethod, ReturnUrl
 from online.payments.orders import BUSY, Call, Order
 from online.payments.service import Payments
-from online.payments.views import PaymentView
-from online.platform.calls import key_of, respond
+from online.payments.store import Filters
+from online.payments.views import PaymentList, PaymentView
+from online.platform.calls import etag, key_of, respond
 from online.platform.http import request_id_of
 from online.platform.idempotency import Answer, Present, once
-from online.platform.wire import AmountMinor, WireStruct
+from online.platform.lists import Cursor, IdFilter, Limit, window
+from online.platform.wire import AmountMinor, WireStruct, id_of
+from online.rails.domain import Outcome
 from online.security.domain import Principal, allow
 
 Currency = Literal["INR"]
 Device = Annotated[str, Meta(min_length=1, max_length=100)]
-Description = Annotated[str, Meta(max_length=200)]
+CustomerId = Annotated[str, id_of("cus")]
 
 
 class CreatePayment(WireStruct, frozen=True, kw_only=True):
@@ -36,8 +39,9 @@ class CreatePayment(WireStruct, frozen=True, kw_only=True):
     currency: Currency = "INR"
     capture_method: Literal["automatic", "manual"] = "automatic"
     priority: Literal["cost", "speed", "reliability", "balanced"] = "balanced"
-    customer_id: Annotated[str, Meta(pattern=r"^cus_")] | None = None
+    customer_id: CustomerId | None = None
     device_id: Device | None = None
+    return_url: ReturnUrl | None = None
 
 
 class CapturePayment(WireStruct, frozen=True, kw_only=True):
@@ -50,9 +54,26 @@ class CancelPayment(WireStruct, frozen=True, kw_only=True):
     """No fields."""
 
 
-def _answer(done: int, payment: Payment | None, _: object | None) -> Answer:
+class ReversePayment(WireStruct, frozen=True, kw_only=True):
+    """No fields: a reversal undoes the whole payment."""
+
+
+def _paid(payment: Payment | None, _: object | None, __: Outcome | None) -> Answer:
+    """A decline is a payment too: one that failed."""
+    assert payment is not None  # a payment was made
+    return views.answer(payment, 201)
+
+
+def _afterwards(
+    request: Request[Any, Any, Any],
+    payment: Payment | None,
+    _: object | None,
+    outcome: Outcome | None,
+) -> Answer:
+    """An operation on a payment: done, still open, or refused by the rail, which is no success."""
     assert payment is not None  # these calls always touch one
-    return views.answer(payment, done)
+    refused = views.refusal_of(request, outcome)
+    return refused or views.answer(payment, 200, known=outcome is None or outcome.is_final)
 
 
 def metadata_of(request: Request[Any, Any, Any], principal: Principal) -> Metadata:
@@ -71,12 +92,15 @@ class _Presenter:
 
     async def __call__(self, payment_id: UUID) -> Present:
         payment = await self._payments.get(payment_id, self._merchant_id)
-        return Present(views.answer(payment, self._done), is_busy(payment, self._now))
+        settled = not (payment.capture_open_minor or payment.refund_open_minor)
+        shown = views.answer(payment, self._done, known=settled)
+        return Present(shown, is_busy(payment, self._now))
 
 
 def is_busy(payment: Payment, now: datetime) -> bool:
     """Whether the call that moved it last may still be at the rail."""
-    moving = payment.status in {"created", "processing"} or payment.capture_open_minor > 0
+    held = payment.capture_open_minor + payment.refund_open_minor
+    moving = payment.status in {"created", "processing"} or held > 0
     return moving and now - payment.updated_at < BUSY
 
 
@@ -109,12 +133,12 @@ async def create_payment(
         priority=data.priority,
         customer_id=customer_id,
         device_id=data.device_id,
+        return_url=data.return_url,
     )
 
     async def act() -> Answer:
-        call = Call(key=key, render=partial(_answer, 201))
-        payment = await payments.pay(order, call, metadata_of(request, principal))
-        return views.answer(payment, 201)
+        call = Call(key=key, render=_paid)
+        return (await payments.pay(order, call, metadata_of(request, principal))).answer
 
     present = _Presenter(payments, principal.merchant, clock.now(), 201)
     return respond(await once(act, present, key.request_hash))
@@ -130,8 +154,35 @@ async def read_payment(
     payment_id: FromPath[str],
     principal: NamedDependency[Principal],
     payments: NamedDependency[Payments],
-) -> PaymentView:
-    return PaymentView.of(await payments.get(ids.decode("pay", payment_id), principal.merchant))
+) -> Response[PaymentView]:
+    payment = await payments.get(ids.decode("pay", payment_id), principal.merchant)
+    return Response(PaymentView.of(payment), headers=etag(payment.version))
+
+
+@get("/payments", summary="Payments, newest first", tags=["payments"], opt=allow("payments:read"))
+async def list_payments(
+    principal: NamedDependency[Principal],
+    payments: NamedDependency[Payments],
+    limit: Limit = 10,
+    starting_after: Cursor = None,
+    status: FromQuery[Status | None] = None,
+    method: FromQuery[Literal["upi", "card"] | None] = None,
+    customer_id: IdFilter = None,
+    intent_id: IdFilter = None,
+    created_from: FromQuery[datetime | None] = None,
+    created_to: FromQuery[datetime | None] = None,
+) -> PaymentList:
+    filters = Filters(
+        status=status,
+        method=method,
+        customer_id=ids.decode("cus", customer_id) if customer_id else None,
+        intent_id=ids.decode("pi", intent_id) if intent_id else None,
+        created_from=created_from,
+        created_to=created_to,
+    )
+    asked = window("pay", limit, starting_after)
+    found, more = await payments.page(principal.merchant, filters, asked)
+    return PaymentList(has_more=more, data=[PaymentView.of(each) for each in found])
 
 
 @post(
@@ -153,11 +204,11 @@ async def capture_payment(
     id_ = ids.decode("pay", payment_id)
 
     async def act() -> Answer:
-        call = Call(key=key, render=partial(_answer, 200))
-        payment = await payments.capture(
+        call = Call(key=key, render=partial(_afterwards, request))
+        done = await payments.capture(
             id_, principal.merchant, data.amount, call, metadata_of(request, principal)
         )
-        return views.answer(payment, 200)
+        return done.answer
 
     present = _Presenter(payments, principal.merchant, clock.now(), 200)
     return respond(await once(act, present, key.request_hash))
@@ -182,10 +233,38 @@ async def cancel_payment(
     id_ = ids.decode("pay", payment_id)
 
     async def act() -> Answer:
-        call = Call(key=key, render=partial(_answer, 200))
+        call = Call(key=key, render=partial(_afterwards, request))
         metadata = metadata_of(request, principal)
-        payment = await payments.cancel(id_, principal.merchant, call, metadata)
-        return views.answer(payment, 200)
+        return (await payments.cancel(id_, principal.merchant, call, metadata)).answer
+
+    present = _Presenter(payments, principal.merchant, clock.now(), 200)
+    return respond(await once(act, present, key.request_hash))
+
+
+@post(
+    "/payments/{payment_id:str}/reverse",
+    status_code=200,
+    summary="Undo a captured payment before its day is settled",
+    description="Fee and tax included, as if it had never been; a refund gives money back later. "
+    "202: the outcome is not known yet; read the payment, do not reverse again.",
+    tags=["payments"],
+    opt=allow("payments:write", signed=True),
+)
+async def reverse_payment(
+    request: Request[Any, Any, Any],
+    payment_id: FromPath[str],
+    data: JSONBody[ReversePayment],  # noqa: ARG001 - read so that unknown fields are refused
+    principal: NamedDependency[Principal],
+    payments: NamedDependency[Payments],
+    clock: NamedDependency[Clock],
+) -> Response[PaymentView]:
+    key = await key_of(request, (principal.merchant, principal.livemode), clock.now())
+    id_ = ids.decode("pay", payment_id)
+
+    async def act() -> Answer:
+        call = Call(key=key, render=partial(_afterwards, request))
+        metadata = metadata_of(request, principal)
+        return (await payments.reverse(id_, principal.merchant, call, metadata)).answer
 
     present = _Presenter(payments, principal.merchant, clock.now(), 200)
     return respond(await once(act, present, key.request_hash))
@@ -193,5 +272,8 @@ async def cancel_payment(
 
 router = Router(
     "/api/v1",
-    route_handlers=[create_payment, read_payment, capture_payment, cancel_payment],
+    route_handlers=[
+        *(create_payment, read_payment, list_payments),
+        *(capture_payment, cancel_payment, reverse_payment),
+    ],
 )

@@ -1,67 +1,38 @@
-"""Payments: the public face of the slice.
+"""Payments: the public face of the slice. How each operation is carried out: `two_commits.py`."""
 
-Every operation is the same dance: commit the attempt (with what it holds), call the rail with no
-transaction open, commit the outcome. A process that dies in between leaves an open attempt, and
-recovery asks the rail about it.
-"""
-
-from contextlib import nullcontext
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
 from uuid import UUID
 
 import msgspec
 
 from online.attempts.domain import Attempt
-from online.attempts.service import Answered, Attempts
 from online.kernel import events as ev
 from online.kernel import ids
-from online.kernel.clock import Clock, business_date
-from online.kernel.errors import NotFound, VersionConflict
+from online.kernel.clock import business_date
+from online.kernel.errors import IllegalMove, NotFound
 from online.kernel.events import Event, Metadata
 from online.ledger import accounts as chart
 from online.ledger.aggregate import Moved, Origin
 from online.ledger.change import Change, LimitMove
-from online.ledger.writer import Writer
-from online.limits.domain import UserLimits, give_back, spend
+from online.ledger.charged import capture_days
+from online.limits.domain import give_back, spend
 from online.merchants.domain import Merchant
-from online.merchants.service import Merchants
-from online.payments import domain, outcomes, store
+from online.payments import decisions, domain, outcomes, store
+from online.payments.decisions import Asked
 from online.payments.domain import Payment
-from online.payments.fees import FeeTable, price
-from online.payments.orders import Call, Followed, Follower, Order
-from online.payments.store import PAYMENTS
-from online.platform.db import Database
-from online.platform.idempotency import IdempotencyAnswer
-from online.platform.known_keys import replays_first
-from online.rails.domain import AuthorizeRequest, CaptureRequest, RailRequest, VoidRequest
+from online.payments.orders import Call, Done, Follower, Order
+from online.payments.store import PAYMENTS, Filters
+from online.payments.two_commits import Collaborators, Run, TwoCommits
+from online.platform.lists import Window, cut
+from online.rails.domain import AuthorizeRequest, CaptureRequest, ReverseRequest, VoidRequest
 from online.risk.domain import RiskInput
-from online.risk.service import Risk, activity
+from online.risk.service import activity
 from online.routing.domain import RouteDecision, RouteRequest
-from online.routing.service import Routing
 
-_NOTHING = Followed(None, (), ())
-
-
-class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """One use case under way: who asked, how to answer, what to give back if it fails."""
-
-    metadata: Metadata
-    call: Call | None = None  # recovery runs without one
-    limits: tuple[LimitMove, ...] = ()
-
-
-class Collaborators(msgspec.Struct, frozen=True, kw_only=True):
-    """What the use cases call; wired once in `app.py`."""
-
-    database: Database
-    writer: Writer
-    clock: Clock
-    attempts: Attempts
-    merchants: Merchants
-    risk: Risk
-    routing: Routing
-    fees: FeeTable
-    limits: UserLimits
+_EXPIRY_BATCH: Final = 200
+_NONE: Final = timedelta()
+_PATIENCE: Final = timedelta(minutes=15)  # of the worker, with a rail that refused its void
 
 
 class Payments:
@@ -69,18 +40,30 @@ class Payments:
 
     def __init__(self, with_: Collaborators, follower: Follower) -> None:
         self._with = with_
-        self._follower = follower
+        self._dance = TwoCommits(with_, follower)
 
-    async def get(self, payment_id: UUID, merchant_id: UUID) -> Payment:
+    async def get(self, payment_id: UUID, merchant_id: UUID | None) -> Payment:
+        """`merchant_id` None is one of ours, who may see them all."""
         async with self._with.database.connection() as connection:
-            payment = await store.get_of_merchant(connection, payment_id, merchant_id)
+            if merchant_id is None:
+                payment = await store.get(connection, payment_id)
+            else:
+                payment = await store.get_of_merchant(connection, payment_id, merchant_id)
         if payment is None:
             raise NotFound("no such payment", "id")
         return payment
 
+    async def page(
+        self, merchant_id: UUID, filters: Filters, asked: Window
+    ) -> tuple[list[Payment], bool]:
+        """Newest first; whether there are more."""
+        async with self._with.database.connection() as connection:
+            rows = await store.page(connection, merchant_id, filters, asked)
+        return cut(rows, asked)
+
     # ── pay ──────────────────────────────────────────────────────────────────────────────
 
-    async def pay(self, order: Order, call: Call, metadata: Metadata) -> Payment:
+    async def pay(self, order: Order, call: Call, metadata: Metadata) -> Done:
         """Decides, sends, records. Answers with the payment as it stands after the rail."""
         merchant = await self._with.merchants.get(order.merchant_id)
         now = self._with.clock.now()
@@ -106,16 +89,17 @@ class Payments:
         moved = PAYMENTS.create(origin, [created, processing], now, metadata)
         limits = self._spend(order, now, merchant.livemode)
         run = Run(metadata=metadata, call=call, limits=limits)
-        await self._begin(moved, attempt, run, facts)
+        await self._dance.begin(moved, attempt, run, (activity(facts),))
         request = AuthorizeRequest(
             reference=attempt.state.reference,
             amount_minor=order.amount_minor,
             currency=order.currency,
             capture=order.capture_method == "automatic",
-            upi=order.instrument.upi,
+            upi=order.instrument.upi and order.instrument.upi.to(merchant.name, merchant.mcc),
             card=order.instrument.card,
+            return_url=order.return_url,
         )
-        return await self._send(moved.state, attempt.state, request, run)
+        return await self._dance.send(moved.state, attempt.state, request, run)
 
     def _route(self, order: Order) -> RouteDecision:
         return self._with.routing.choose(
@@ -150,12 +134,12 @@ class Payments:
 
     async def _refuse(
         self, blocked: Moved[Payment], facts: RiskInput, call: Call, metadata: Metadata
-    ) -> Payment:
+    ) -> Done:
         """A blocked payment is stored and answered in one commit; no rail sees it."""
-        followed = await self._follow(blocked.state, metadata)
-        answer = call.render(blocked.state, followed.state)
+        followed = await self._dance.follow(blocked.state, metadata)
+        answer = call.render(blocked.state, followed.state, None)
         key = msgspec.structs.replace(
-            call.key, resource_id=blocked.state.id, status=answer.status, body=answer.body
+            call.key.making("pay", blocked.state.id), status=answer.status, body=answer.body
         )
         await self._with.writer.submit(
             Change(
@@ -165,9 +149,9 @@ class Payments:
                 appends=(activity(facts),),
             )
         )
-        return blocked.state
+        return Done(blocked.state, answer)
 
-    # ── capture, cancel ──────────────────────────────────────────────────────────────────
+    # ── afterwards ───────────────────────────────────────────────────────────────────────
 
     async def capture(
         self,
@@ -176,180 +160,121 @@ class Payments:
         amount: int | None,
         call: Call,
         metadata: Metadata,
-    ) -> Payment:
+    ) -> Done:
         """Takes authorized money; no amount means all that is left of it."""
 
-        def decide(payment: Payment, reference: str) -> ev.PaymentCaptureRequested:
-            return domain.request_capture(payment, reference, amount)
+        async def decide(payment: Payment, reference: str) -> Asked:
+            event = decisions.request_capture(payment, reference, amount)
+            return Asked(event=event, operation="capture", amount_minor=event.amount)
 
         run = Run(metadata=metadata, call=call)
-        payment, attempt = await self._begin_on(payment_id, merchant_id, decide, run)
-        request = CaptureRequest(
-            reference=attempt.reference,
-            original_reference=ids.encode("att", payment.attempt),
-            amount_minor=attempt.amount_minor,
-            currency=payment.currency,
-        )
-        return await self._send(payment, attempt, request, run)
+        payment, attempt = await self._dance.begin_on(payment_id, merchant_id, decide, run)
+        return await self._dance.send(payment, attempt, _request(CaptureRequest, attempt), run)
 
     async def cancel(
-        self, payment_id: UUID, merchant_id: UUID, call: Call, metadata: Metadata
-    ) -> Payment:
+        self, payment_id: UUID, merchant_id: UUID, call: Call | None, metadata: Metadata
+    ) -> Done:
         """Voids what is authorized or still waits for the payer."""
+
+        async def decide(payment: Payment, reference: str) -> Asked:
+            await self._refuse_second_void(payment, _PATIENCE if call is None else _NONE)
+            event = decisions.request_void(payment, reference)
+            held = payment.authorized_minor or payment.amount_minor
+            return Asked(event=event, operation="void", amount_minor=held)
+
         run = Run(metadata=metadata, call=call)
-        payment, attempt = await self._begin_on(payment_id, merchant_id, domain.request_void, run)
-        request = VoidRequest(
-            reference=attempt.reference,
-            original_reference=ids.encode("att", payment.attempt),
-            amount_minor=attempt.amount_minor,
-            currency=payment.currency,
-        )
+        payment, attempt = await self._dance.begin_on(payment_id, merchant_id, decide, run)
         # Not before: what a first commit carries is taken from the limits, not given back.
-        run = msgspec.structs.replace(run, limits=self._limits_of(payment))
-        return await self._send(payment, attempt, request, run)
+        run = msgspec.structs.replace(run, limits=self._dance.limits_of(payment))
+        return await self._dance.send(payment, attempt, _request(VoidRequest, attempt), run)
 
-    async def _begin_on(
-        self, payment_id: UUID, merchant_id: UUID, decide: domain.Decide, run: Run
-    ) -> tuple[Payment, Attempt]:
-        """Commits an operation on an existing payment; decides again when it moved meanwhile."""
-        key = run.call.key if run.call else None
-        async with replays_first(self._with.database, key) if key else nullcontext():
-            return await self._begin_until_it_holds(payment_id, merchant_id, decide, run)
+    async def reverse(
+        self, payment_id: UUID, merchant_id: UUID, call: Call, metadata: Metadata
+    ) -> Done:
+        """Undoes a captured payment whose day is not settled, fee and tax included."""
 
-    async def _begin_until_it_holds(
-        self, payment_id: UUID, merchant_id: UUID, decide: domain.Decide, run: Run
-    ) -> tuple[Payment, Attempt]:
-        while True:
-            payment = await self.get(payment_id, merchant_id)
-            origin = self._attempt_origin(payment)
-            event = decide(payment, ids.encode("att", origin.id))
-            if isinstance(event, ev.PaymentCaptureRequested):
-                operation, amount = "capture", event.amount
-            else:
-                operation, amount = "void", payment.authorized_minor or payment.amount_minor
-            sent = ev.AttemptSent(
-                operation=operation,
-                amount=amount,
-                currency=payment.currency,
-                rail=payment.rail or "",
-                route=payment.route,
-                payment_id=ids.encode("pay", payment.id),
-                original_id=ids.encode("att", payment.attempt),
-            )
-            attempt = self._with.attempts.prepare(origin, sent, run.metadata)
-            now = self._with.clock.now()
-            moved = PAYMENTS.move(payment, [event], now, run.metadata)
-            try:
-                await self._begin(moved, attempt, run)
-            except VersionConflict:
-                continue
-            return moved.state, attempt.state
+        async def decide(payment: Payment, reference: str) -> Asked:
+            settled = await self._is_settled(payment)
+            event = decisions.request_reversal(payment, reference, settled=settled)
+            return Asked(event=event, operation="reverse", amount_minor=event.amount)
 
-    # ── the two commits ──────────────────────────────────────────────────────────────────
+        run = Run(metadata=metadata, call=call)
+        payment, attempt = await self._dance.begin_on(payment_id, merchant_id, decide, run)
+        return await self._dance.send(payment, attempt, _request(ReverseRequest, attempt), run)
 
-    async def _begin(
-        self,
-        moved: Moved[Payment],
-        attempt: Moved[Attempt],
-        run: Run,
-        facts: RiskInput | None = None,
-    ) -> None:
-        followed = await self._follow(moved.state, run.metadata)
-        key = run.call.key if run.call else None
-        await self._with.writer.submit(
-            Change(
-                snapshots=(moved.row, attempt.row, *followed.rows),
-                events=(*moved.events, *attempt.events, *followed.events),
-                limits=run.limits,
-                reserve=msgspec.structs.replace(key, resource_id=moved.state.id) if key else None,
-                appends=(activity(facts),) if facts else (),
-            )
-        )
+    async def _refuse_second_void(self, payment: Payment, pause: timedelta) -> None:
+        """What waits for the payer holds nothing that a first void could reserve.
 
-    async def _send(
-        self, payment: Payment, attempt: Attempt, request: RailRequest, run: Run
-    ) -> Payment:
-        answered = await self._with.attempts.send(attempt, request, run.metadata)
-        return await self._record(payment, attempt, answered, run)
+        `pause`: how long a void that the rail refused keeps the next one back.
+        """
+        if payment.status is not domain.Status.REQUIRES_ACTION:
+            return
+        async with self._with.database.connection() as connection:
+            attempts = await self._with.attempts.of_payment(connection, payment.id)
+        voids = [attempt for attempt in attempts if attempt.operation == "void"]
+        since = self._with.clock.now() - pause
+        if any(attempt.is_open or attempt.sent_at > since for attempt in voids):
+            raise IllegalMove("a cancellation is under way, or was refused just now")
+
+    async def _is_settled(self, payment: Payment) -> bool:
+        """Whether the business day of any of its captures is in a batch."""
+        if not payment.captured_minor:
+            return False
+        async with self._with.database.connection() as connection:
+            attempts = await self._with.attempts.of_payment(connection, payment.id)
+            days = await capture_days(connection, [attempt.id for attempt in attempts])
+            return await self._with.settled.any_of(connection, payment, days)
 
     async def resolve(self, attempt: Attempt, metadata: Metadata) -> Payment | None:
         """Recovery: asks the rail about an open attempt and records what it says."""
-        answered = await self._with.attempts.enquire(attempt, metadata)
-        async with self._with.database.connection() as connection:
-            payment = await store.get(connection, attempt.payment_id or attempt.id)
-        if payment is None:
-            return None
-        holds = attempt.operation in {"authorize", "void"}
-        run = Run(metadata=metadata, limits=self._limits_of(payment) if holds else ())
-        return await self._record(payment, attempt, answered, run)
-
-    async def _record(
-        self, payment: Payment, attempt: Attempt, answered: Answered, run: Run
-    ) -> Payment:
-        """The second commit. Whoever records first wins; the other answers with what is there."""
-        while True:
-            change, state = await self._outcome_change(payment, attempt, answered, run)
-            try:
-                await self._with.writer.submit(change)
-            except VersionConflict:
-                async with self._with.database.connection() as connection:
-                    now_attempt = await self._with.attempts.get(connection, attempt.id)
-                    now_payment = await store.get(connection, payment.id)
-                if now_payment is None:
-                    raise
-                if now_attempt is None or now_attempt.version != attempt.version:
-                    return now_payment
-                payment = now_payment
-            else:
-                return state
-
-    async def _outcome_change(
-        self, payment: Payment, attempt: Attempt, answered: Answered, run: Run
-    ) -> tuple[Change, Payment]:
-        now = self._with.clock.now()
-        books = await self._books(payment, attempt.amount_minor, now)
-        effect = outcomes.effect(payment, attempt, answered.outcome, books)
-        if not effect.events:
-            alone = Change(snapshots=(answered.moved.row,), events=answered.moved.events)
-            return alone, payment
-        moved = PAYMENTS.move(payment, effect.events, now, run.metadata)
-        followed = await self._follow(moved.state, run.metadata)
-        change = Change(
-            snapshots=(moved.row, answered.moved.row, *followed.rows),
-            events=(*answered.moved.events, *moved.events, *followed.events),
-            journals=effect.journals,
-            limits=give_back(run.limits) if effect.failed else (),
-            answer=_answer(run.call, moved.state, followed, final=answered.outcome.is_final),
-        )
-        return change, moved.state
-
-    async def _books(self, payment: Payment, amount_minor: int, now: datetime) -> outcomes.Books:
-        merchant = await self._with.merchants.get(payment.merchant_id)
-        fee = price(
-            self._with.fees,
-            method=payment.method,
-            amount_minor=amount_minor,
-            day=business_date(now),
-            state_code=merchant.state_code,
-        )
-        pending = chart.merchant_pending(merchant.id, merchant.exposure_limit_minor)
-        return outcomes.Books(pending=pending, fee=fee, at=now)
-
-    async def _follow(self, payment: Payment, metadata: Metadata) -> Followed:
-        if payment.intent_id is None:
-            return _NOTHING
-        async with self._with.database.connection() as connection:
-            return await self._follower.follow(connection, payment, metadata)
-
-    def _limits_of(self, payment: Payment) -> tuple[LimitMove, ...]:
-        """The counters that a payment of ours moved when it was made."""
-        payer = f"customer:{payment.customer_id}" if payment.customer_id else payment.instrument
-        day = business_date(payment.created_at)
-        return spend(self._with.limits, payer or "", payment.amount_minor, day, payment.livemode)
+        return await self._dance.resolve(attempt, metadata)
 
     def moved(self, payment: Payment, event: Event, metadata: Metadata) -> Moved[Payment]:
         """For a slice whose own change moves a payment along (a refund)."""
         return PAYMENTS.move(payment, [event], self._with.clock.now(), metadata)
+
+    # ── the end of an authorization ──────────────────────────────────────────────────────
+
+    async def expire_due(self) -> int:
+        """Ends authorizations whose time has passed; answers how many. For the worker."""
+        now = self._with.clock.now()
+        async with self._with.database.connection() as connection:
+            due = await store.expiring(connection, now, _EXPIRY_BATCH)
+        metadata = Metadata(actor="worker:expiry")
+        changes = [await self._expiry(payment, now, metadata) for payment in due]
+        refusals = await self._with.writer.submit_all([each for each in changes if each])
+        return sum(refusal is None for refusal in refusals)
+
+    async def _expiry(self, payment: Payment, now: datetime, metadata: Metadata) -> Change | None:
+        events = decisions.expiry(payment, now)
+        if not events:
+            return None
+        moved = PAYMENTS.move(payment, events, now, metadata)
+        followed = await self._dance.follow(moved.state, metadata)
+        merchant = await self._with.merchants.get(payment.merchant_id)
+        pending = chart.merchant_pending(merchant.id, merchant.exposure_limit_minor)
+        whole = moved.state.status is domain.Status.EXPIRED
+        return Change(
+            snapshots=(moved.row, *followed.rows),
+            events=(*moved.events, *followed.events),
+            journals=(outcomes.expired(payment, pending, now),),
+            limits=give_back(self._dance.limits_of(payment)) if whole else (),
+        )
+
+
+_Following = CaptureRequest | VoidRequest | ReverseRequest
+_FollowingT = TypeVar("_FollowingT", bound=_Following)
+
+
+def _request(kind: type[_FollowingT], attempt: Attempt) -> _FollowingT:
+    """What a rail is told of an operation that follows an authorization."""
+    assert attempt.original_id is not None  # by `TwoCommits`
+    return kind(
+        reference=attempt.reference,
+        original_reference=ids.encode("att", attempt.original_id),
+        amount_minor=attempt.amount_minor,
+        currency=attempt.currency,
+    )
 
 
 def _risk_input(order: Order, payment_id: UUID, merchant: Merchant, now: datetime) -> RiskInput:
@@ -382,19 +307,6 @@ def _created_event(order: Order, merchant: Merchant) -> ev.PaymentCreated:
         customer_id=ids.encode("cus", order.customer_id) if order.customer_id else None,
         device_id=order.device_id,
         ip_hash=order.ip_hash,
-    )
-
-
-def _answer(
-    call: Call | None, payment: Payment, followed: Followed, *, final: bool
-) -> IdempotencyAnswer | None:
-    """Only a final outcome is stored: a retry of an open one reads the payment as it is then."""
-    if call is None or not final:
-        return None
-    answer = call.render(payment, followed.state)
-    return IdempotencyAnswer(
-        merchant_id=call.key.merchant_id,
-        key=call.key.key,
-        status=answer.status,
-        body=answer.body,
+        funding=order.instrument.funding,
+        card=order.instrument.facts,
     )

@@ -1,11 +1,15 @@
 """Payments in PostgreSQL. Writes go through the writer, by `PAYMENTS`."""
 
+from datetime import datetime
 from typing import Final
 from uuid import UUID
+
+import msgspec
 
 from online.ledger.aggregate import Aggregate
 from online.ledger.change import Snapshot
 from online.payments.domain import Payment, apply
+from online.platform.lists import Window
 from online.platform.sql import Connection, load_queries
 
 QUERIES: Final = load_queries("online.payments")
@@ -41,3 +45,34 @@ async def get_of_merchant(
     return await QUERIES.one_or_none(
         connection, "get_of_merchant", Payment, id=payment_id, merchant_id=merchant_id
     )
+
+
+class Filters(msgspec.Struct, frozen=True, kw_only=True):
+    """What a list is narrowed by; None leaves a field open. Times: [from, to)."""
+
+    status: str | None = None
+    method: str | None = None
+    customer_id: UUID | None = None
+    intent_id: UUID | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+
+
+async def page(
+    connection: Connection, merchant_id: UUID, filters: Filters, asked: Window
+) -> list[Payment]:
+    """Newest first, one more than asked for."""
+    return await QUERIES.all(
+        connection,
+        "page",
+        Payment,
+        merchant_id=merchant_id,
+        after=asked.after,
+        most=asked.most,
+        **msgspec.structs.asdict(filters),
+    )
+
+
+async def expiring(connection: Connection, now: datetime, most: int) -> list[Payment]:
+    """Payments whose authorization has come to its end, with nothing under way."""
+    return await QUERIES.all(connection, "expiring", Payment, now=now, most=most)

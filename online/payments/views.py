@@ -1,15 +1,18 @@
 """A payment as it is shown over the wire."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
+from litestar import Request
 from msgspec import Struct
 
 from online.kernel import ids
 from online.payments.domain import Payment, Status
+from online.platform.http import problem_response
 from online.platform.idempotency import Answer
+from online.rails.domain import Outcome, OutcomeKind
 
 
 class RiskView(Struct, frozen=True, kw_only=True):
@@ -31,10 +34,15 @@ class PaymentView(Struct, frozen=True, kw_only=True):
     currency: str
     method: str
     instrument: str | None
+    funding: str | None
+    card: dict[str, Any] | None
+    card_checks: dict[str, Any] | None
     capture_method: str
     priority: str
     amount_authorized: int
+    amount_capturable: int
     amount_captured: int
+    amount_refundable: int
     amount_refunded: int
     amount_reversed: int
     fee: int
@@ -42,6 +50,7 @@ class PaymentView(Struct, frozen=True, kw_only=True):
     route: str | None
     rail: str | None
     rail_reference: str | None
+    authorization_expires_at: datetime | None
     risk: RiskView | None
     next_action: dict[str, Any] | None
     last_error: dict[str, Any] | None
@@ -64,10 +73,15 @@ class PaymentView(Struct, frozen=True, kw_only=True):
             currency=payment.currency,
             method=payment.method,
             instrument=payment.instrument_mask,
+            funding=payment.funding,
+            card=payment.card,
+            card_checks=payment.card_checks,
             capture_method=payment.capture_method,
             priority=payment.priority,
             amount_authorized=payment.authorized_minor,
+            amount_capturable=payment.capturable_minor,
             amount_captured=payment.captured_minor,
+            amount_refundable=payment.refundable_minor,
             amount_refunded=payment.refunded_minor,
             amount_reversed=payment.reversed_minor,
             fee=payment.fee_minor,
@@ -75,6 +89,7 @@ class PaymentView(Struct, frozen=True, kw_only=True):
             route=payment.route,
             rail=payment.rail,
             rail_reference=payment.rail_reference,
+            authorization_expires_at=payment.authorization_expires_at,
             risk=_risk(payment.risk),
             next_action=payment.next_action,
             last_error=payment.last_error,
@@ -82,6 +97,15 @@ class PaymentView(Struct, frozen=True, kw_only=True):
             created_at=payment.created_at,
             updated_at=payment.updated_at,
         )
+
+
+class PaymentList(Struct, frozen=True, kw_only=True):
+    """Newest first; `starting_after` the last id shows what comes next."""
+
+    object: Literal["list"] = "list"
+    url: str = "/api/v1/payments"
+    has_more: bool
+    data: list[PaymentView]
 
 
 def _risk(risk: dict[str, Any] | None) -> RiskView | None:
@@ -95,7 +119,21 @@ def _risk(risk: dict[str, Any] | None) -> RiskView | None:
     )
 
 
-def answer(payment: Payment, done: int) -> Answer:
+def answer(payment: Payment, done: int, *, known: bool = True) -> Answer:
     """`done` once the outcome is known; 202 while it is not."""
-    open_ = payment.status in {Status.PROCESSING, Status.UNKNOWN}
+    open_ = not known or payment.status in {Status.PROCESSING, Status.UNKNOWN}
     return Answer(202 if open_ else done, msgspec.json.encode(PaymentView.of(payment)))
+
+
+def refusal_of(request: Request[Any, Any, Any], outcome: Outcome | None) -> Answer | None:
+    """The problem to answer with when the rail said no to an operation; nothing was changed."""
+    if outcome is None or outcome.kind not in {OutcomeKind.DECLINED, OutcomeKind.FAILED}:
+        return None
+    problem = problem_response(
+        request,
+        "refused_by_rail",
+        outcome.message or "the rail refused",
+        retryable=outcome.retryable,
+        decline_code=outcome.decline_code,
+    )
+    return Answer(problem.status_code or 402, problem.content)

@@ -1,6 +1,8 @@
 """The HTTP end of idempotency and of versions: keys, answers, `ETag` and `If-Match`."""
 
+import json
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -8,6 +10,7 @@ from uuid import UUID
 from litestar import Request, Response
 
 from online.kernel.errors import InvalidRequest, PreconditionFailed
+from online.platform.http import PROBLEM_JSON
 from online.platform.idempotency import Answer, IdempotencyKey, reservation
 
 
@@ -15,8 +18,28 @@ async def key_of(
     request: Request[Any, Any, Any], owner: tuple[UUID, bool], now: datetime
 ) -> IdempotencyKey:
     """The call's `Idempotency-Key`, bound to its method, path and body as sent."""
-    call = (request.method, request.scope["path"], await request.body())
+    call = (request.method, request.scope["path"], without_card_secrets(await request.body()))
     return reservation(request.headers.get("Idempotency-Key"), call, owner, now)
+
+
+def without_card_secrets(body: bytes) -> bytes:
+    """The body as its hash may cover it. What proves a card for one payment is blanked: a hash
+    over three unknown digits tells them to whoever tries all thousand. A body without any stays
+    as it is; of the others, nothing but those values and the white space is left out.
+    """
+    # A member's name may be written with escapes, and all of those have a backslash.
+    if b"cvc" not in body and b"cryptogram" not in body and b"\\" not in body:
+        return body
+    found = False
+
+    def blank(members: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal found
+        found = found or any(name in _CARD_SECRETS for name, _ in members)
+        # As pairs: a name that stands twice must not hide what is behind the first one.
+        return {"": [(n, None if n in _CARD_SECRETS else value) for n, value in members]}
+
+    covered = json.loads(body, object_pairs_hook=blank)
+    return json.dumps(covered).encode() if found else body
 
 
 def respond(answer: Answer) -> Response[Any]:
@@ -25,11 +48,12 @@ def respond(answer: Answer) -> Response[Any]:
     return Response(
         content=answer.body,
         status_code=answer.status,
-        media_type="application/json",
+        media_type="application/json" if answer.status < 400 else PROBLEM_JSON,
         headers=headers,
     )
 
 
+_CARD_SECRETS: Final = frozenset({"cvc", "cryptogram"})
 _VERSION: Final = re.compile(r'"v([0-9]{1,18})"')
 
 

@@ -11,18 +11,20 @@ from typing import Any, Final
 
 import msgspec
 import structlog
-from litestar import Litestar, Request, Response
+from litestar import Litestar, Request, Response, Router
 from litestar.config.app import AppConfig
 from litestar.connection.base import AuthT, StateT, UserT
-from litestar.enums import ScopeType
+from litestar.enums import HttpMethod, ScopeType
 from litestar.exceptions import HTTPException, NotFoundException
 from litestar.plugins import InitPlugin
+from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from msgspec import UNSET, Struct, UnsetType
 
 from online.kernel.errors import KhataError, Refused
 from online.kernel.ids import InvalidId
 from online.platform import wire
+from online.platform.strict_query import query_is_known, remember_names
 from online.platform.wire import FieldError
 
 MAX_BODY_BYTES: Final = 64 * 1024
@@ -41,26 +43,32 @@ PROBLEMS: Final[Mapping[str, tuple[int, str]]] = {
     "invalid_request": (422, "A field has a value it cannot have"),
     "unauthenticated": (401, "Valid credentials are required"),
     "signature_invalid": (401, "The request signature does not hold"),
+    "refused_by_rail": (402, "The rail refused this; nothing was changed"),
     "insufficient_funds": (402, "There is not enough money"),
     "fraud_blocked": (402, "The payment was blocked by risk rules"),
     "forbidden": (403, "These credentials do not allow this"),
     "not_found": (404, "There is no such thing"),
     "method_not_allowed": (405, "This path does not take this method"),
     "conflict": (409, "The object is in another state"),
+    "already_settled": (409, "The day of the payment is settled"),
     "illegal_state": (409, "The object is in a state that does not allow this"),
     "version_conflict": (409, "The object was changed by somebody else"),
     "idempotency_in_flight": (409, "The first call with this key is still running"),
     "settlement_mismatch": (409, "The batch differs from the ledger"),
+    "evidence_late": (409, "The time to answer has passed"),
+    "challenge_expired": (409, "The challenge ran out"),
     "precondition_failed": (412, "The object has another version"),
     "body_too_large": (413, "The body is too large"),
     "uri_too_long": (414, "The address is too long"),
     "unsupported_media_type": (415, "The body has a type this path does not read"),
+    "proof_invalid": (422, "The proof does not hold"),
     "limit_exceeded": (422, "A spending limit would be passed"),
     "over_capture": (422, "More would be captured than was authorized"),
     "over_refund": (422, "More would be refunded than was captured"),
     "idempotency_key_missing": (400, "An Idempotency-Key is required"),
     "idempotency_key_reused": (422, "The key was used with another request"),
     "rate_limited": (429, "Too many requests"),
+    "device_blocked": (429, "The device is blocked for a while"),
     "unavailable": (503, "The service cannot answer now"),
     "route_unavailable": (503, "No route can take this payment now"),
     "payment_timeout": (504, "The rail has not answered; the outcome is being enquired"),
@@ -304,6 +312,10 @@ class HttpPlugin(InitPlugin):
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
         app_config.request_class = StrictRequest
+        for router in app_config.route_handlers:
+            if isinstance(router, Router):
+                _allow_every_method(router)
+        app_config.guards = [*app_config.guards, query_is_known]
         app_config.debug = False
         app_config.exception_handlers = {
             **dict(app_config.exception_handlers),
@@ -315,9 +327,20 @@ class HttpPlugin(InitPlugin):
         return app_config
 
 
+def _allow_every_method(router: Router) -> None:
+    """Litestar answers OPTIONS with the methods of the first handler of a path alone: made again
+    with all of them, its answer is whole.
+    """
+    for index, route in enumerate(router.routes):
+        if isinstance(route, HTTPRoute):
+            own = [h for h in route.route_handlers if h.http_methods != {HttpMethod.OPTIONS}]
+            router.routes[index] = HTTPRoute(path=route.path, route_handlers=own)
+
+
 def wrap(app: Litestar) -> Litestar:
     """Puts `RequestContext` around routing itself: Litestar's own middleware skips a 404."""
     # Set here because Litestar ignores the value that a plugin puts into the config.
     app.request_max_body_size = MAX_BODY_BYTES
+    remember_names(app)
     app.asgi_handler = RequestContext(app.asgi_handler)
     return app

@@ -7,7 +7,7 @@ A key belongs to a merchant; it is kept at least 24 hours.
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import ClassVar, Final
 from uuid import UUID
@@ -24,11 +24,16 @@ from online.kernel.errors import (
 from online.platform.copy_binary import Table
 
 _KEY: Final = re.compile(r"[\x20-\x7e]{1,255}")
+_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\["\\])*)"')  # a string as RFC 9651 writes one
+_ESCAPED: Final = re.compile(r"\\(.)")
+
+# How long a key is remembered at least; from then on it may be forgotten, and is free again.
+KEPT: Final = timedelta(hours=24)
 
 KEYS: Final = Table(
     "idempotency_keys",
     "merchant_id uuid, key text, request_hash bytea, resource_id uuid, status int2, body bytea,"
-    "created_at timestamptz, livemode bool",
+    "created_at timestamptz, livemode bool, resource_type text",
 )
 
 
@@ -40,9 +45,14 @@ class IdempotencyKey(msgspec.Struct, frozen=True, kw_only=True):
     request_hash: bytes
     created_at: datetime
     livemode: bool
+    resource_type: str | None = None  # the prefix of its TypeID: `pay`, `pi`, `rfd`
     resource_id: UUID | None = None
     status: int | None = None
     body: bytes | None = None
+
+    def making(self, resource_type: str, resource_id: UUID) -> "IdempotencyKey":
+        """The key with what its call makes: an id and the prefix it is shown with."""
+        return msgspec.structs.replace(self, resource_type=resource_type, resource_id=resource_id)
 
 
 class IdempotencyAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,14 +87,11 @@ class KeyTaken(Refused):
 def reservation(
     header: str | None, call: tuple[str, str, bytes], owner: tuple[UUID, bool], now: datetime
 ) -> IdempotencyKey:
-    """The key of a call that moves money; `call` is method, path and body as sent.
-
-    A structured-field string (quoted) and a bare one are the same key.
-    """
+    """The key of a call that moves money; `call` is method, path and body as sent."""
     if header is None:
         raise IdempotencyKeyMissing("send an Idempotency-Key header", "Idempotency-Key")
-    key = header[1:-1] if len(header) > 1 and header[0] == header[-1] == '"' else header
-    if not _KEY.fullmatch(key):
+    key = key_text(header)
+    if not is_key(key):
         raise InvalidRequest("must be 1 to 255 printable ASCII characters", "Idempotency-Key")
     method, path, body = call
     merchant_id, livemode = owner
@@ -95,6 +102,16 @@ def reservation(
         created_at=now,
         livemode=livemode,
     )
+
+
+def key_text(header: str) -> str:
+    """A structured-field string (quoted) and a bare one are the same key."""
+    quoted = _QUOTED.fullmatch(header)
+    return _ESCAPED.sub(r"\1", quoted[1]) if quoted else header
+
+
+def is_key(text: str) -> bool:
+    return _KEY.fullmatch(text) is not None
 
 
 class Answer(msgspec.Struct, frozen=True):

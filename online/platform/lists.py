@@ -18,6 +18,7 @@ T = TypeVar("T")
 
 Limit = Annotated[int, QueryParameter(ge=1, le=100)]
 Cursor = Annotated[str | None, QueryParameter(max_length=40)]
+IdFilter = Annotated[str | None, QueryParameter(max_length=40)]
 
 
 class Window(Struct, frozen=True, kw_only=True):

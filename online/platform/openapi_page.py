@@ -5,23 +5,28 @@ page. Does not: what one operation says, which stands at its handler. Nothing is
 elsewhere, so the page works where there is no internet.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from functools import cache
 from importlib import resources
 from typing import Any, Final
 
 import msgspec
 from litestar import MediaType, Request, Router
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
-from litestar.routes import HTTPRoute
+from litestar.routes import BaseRoute, HTTPRoute
 
 from online.platform.http import PROBLEM_JSON, PROBLEMS
+from online.platform.openapi_examples import show_examples
+from online.platform.openapi_shapes import plain, without_null, write_answers, write_bodies
+from online.platform.settings import ROOT
 
 SecurityOf = Callable[[Mapping[str, Any]], Sequence[str]]
 SignedOf = Callable[[Mapping[str, Any]], bool]
 
+_EXAMPLES: Final = ROOT / "docs" / "examples"
 _CSP: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -67,17 +72,36 @@ _PROBLEM: Final[dict[str, Any]] = {
         "retryable": {"type": "boolean"},
     },
 }
-# Only their refinements are ever answered.
-_BASES: Final = frozenset({"error", "refused"})
-# Only calls that move money, the signed ones, can meet these.
+# What a call can meet because of its shape alone; every other code is named by its handler.
+_COMMON: Final = frozenset(
+    {
+        *("malformed_body", "bad_request", "invalid_request", "unauthenticated", "forbidden"),
+        *("not_found", "body_too_large", "uri_too_long", "unsupported_media_type"),
+        *("rate_limited", "unavailable", "internal_error"),
+    }
+)
+# Calls that move money, the signed ones, can meet these too.
 _OF_MONEY: Final = frozenset(
     {
         *("insufficient_funds", "fraud_blocked", "limit_exceeded", "over_capture", "over_refund"),
         *("idempotency_key_missing", "idempotency_key_reused", "idempotency_in_flight"),
         *("illegal_state", "version_conflict", "conflict", "settlement_mismatch"),
+        *("refused_by_rail", "already_settled", "evidence_late"),
         *("route_unavailable", "payment_timeout", "signature_invalid"),
     }
 )
+_NOT_KNOWN_YET: Final = "The rail has not said yet; read the object, do not ask for it again"
+_NAMED: Final = "problems"  # opt of a handler: codes that only its own rules lead to
+
+
+def problems(*codes: str) -> dict[str, Any]:
+    """`opt=allow(…) | problems("illegal_state")`: what else this call is documented to answer."""
+    unknown = set(codes) - PROBLEMS.keys()
+    if unknown:
+        raise ValueError(f"no such problems: {sorted(unknown)}")
+    return {_NAMED: frozenset(codes)}
+
+
 # Read off the request by the gate and the idempotency store, so that no handler declares them.
 _MONEY_HEADERS: Final[dict[str, dict[str, Any]]] = {
     "Idempotency-Key": {
@@ -88,8 +112,23 @@ _MONEY_HEADERS: Final[dict[str, dict[str, Any]]] = {
     "Khata-Request-Signature": {
         "required": False,
         "description": "t=…,n=…,kid=…,v1=…; demanded where the merchant says so.",
-        "schema": {"type": "string"},
+        "schema": {"type": "string", "maxLength": 600},
     },
+}
+# A header that a handler reads is known by the problem that only it can lead to.
+_BY_CODE: Final[dict[str, tuple[str, dict[str, Any]]]] = {
+    "idempotency_key_reused": (
+        "Idempotency-Key",
+        _MONEY_HEADERS["Idempotency-Key"] | {"required": False},
+    ),
+    "precondition_failed": (
+        "If-Match",
+        {
+            "required": False,
+            "description": "The `ETag` that was decided on; another version is refused (412).",
+            "schema": {"type": "string", "maxLength": 200},
+        },
+    ),
 }
 
 
@@ -156,21 +195,18 @@ class _Document(OpenAPIRenderPlugin):
                 msgspec.json.encode(openapi_schema, enc_hook=str)
             )
             self._complete(document, request)
-            self._rendered = msgspec.json.encode(_plain(document))
+            self._rendered = msgspec.json.encode(plain(document))
         return self._rendered
 
     def _complete(self, document: dict[str, Any], request: Request[Any, Any, Any]) -> None:
-        components = document.setdefault("components", {})
-        components.setdefault("schemas", {})["Problem"] = _PROBLEM
-        for route in request.app.routes:
-            item = document.get("paths", {}).get(getattr(route, "path_format", ""), {})
-            if not isinstance(route, HTTPRoute):
-                continue
-            for method, (handler, _) in route.route_handler_map.items():
-                operation = item.get(method.lower())
-                if operation is not None:
-                    self._complete_operation(operation, handler.opt)
-                    _close(operation.get("requestBody"), components["schemas"])
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        schemas["Problem"] = _PROBLEM
+        documented = _documented(document, request.app.routes)
+        write_bodies(documented, schemas)
+        show_examples({where: operation for where, (operation, _) in documented.items()}, _EXAMPLES)
+        for operation, handler in documented.values():
+            write_answers(operation, handler)
+            self._complete_operation(operation, handler.opt)
 
     def _complete_operation(self, operation: dict[str, Any], opt: Mapping[str, Any]) -> None:
         schemes = self._security_of(opt)
@@ -182,47 +218,41 @@ class _Document(OpenAPIRenderPlugin):
             if PROBLEM_JSON not in responses[status].get("content", {}):
                 del responses[status]
         parameters = operation.setdefault("parameters", [])
-        for status in sorted(_statuses(operation, secured=bool(schemes), signed=signed)):
-            responses.setdefault(str(status), _problem_response(status, signed=signed))
+        for parameter in parameters:
+            without_null(parameter)
         if signed:
-            parameters += [_header(name, **about) for name, about in _MONEY_HEADERS.items()]
+            known = responses.get("200") or responses["201"]
+            responses.setdefault("202", known | {"description": _NOT_KNOWN_YET})
+        named: frozenset[str] = opt.get(_NAMED, frozenset())
+        codes = _COMMON | named | (_OF_MONEY if signed else set())
+        statuses = _statuses(operation, secured=bool(schemes), signed=signed)
+        for status in sorted(statuses | {PROBLEMS[code][0] for code in named}):
+            responses.setdefault(str(status), _problem_response(status, codes))
+        headers = dict(_MONEY_HEADERS) if signed else {}
+        headers |= {name: about for code, (name, about) in _BY_CODE.items() if code in named}
+        known = {parameter["name"].lower() for parameter in parameters}
+        parameters += [
+            _header(n, **about) for n, about in headers.items() if n.lower() not in known
+        ]
+
+
+def _documented(
+    document: Mapping[str, Any], routes: Sequence[BaseRoute]
+) -> dict[str, tuple[dict[str, Any], HTTPRouteHandler]]:
+    """Every operation of the document with its handler, by method and path."""
+    found = {}
+    for route in routes:
+        item = document.get("paths", {}).get(getattr(route, "path_format", ""), {})
+        if isinstance(route, HTTPRoute):
+            for method, (handler, _) in route.route_handler_map.items():
+                if method.lower() in item:
+                    where = f"{method} {route.path_format}"
+                    found[where] = (item[method.lower()], handler)
+    return found
 
 
 def _header(name: str, **about: Any) -> dict[str, Any]:
     return {"name": name, "in": "header", **about}
-
-
-_INTEGERS: Final = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
-
-
-def _plain(part: Any) -> Any:
-    """Patterns in ECMA's dialect, where `\\Z` is a letter, and bounds as the integers they are."""
-    if isinstance(part, list):
-        return [_plain(inner) for inner in part]
-    if not isinstance(part, dict):
-        return part
-    plain = {key: _plain(value) for key, value in part.items()}
-    if isinstance(plain.get("pattern"), str):
-        plain["pattern"] = plain["pattern"].replace(r"\Z", "$")
-    for name in _INTEGERS & plain.keys():
-        if isinstance(plain[name], float) and plain[name].is_integer():
-            plain[name] = int(plain[name])
-    return plain
-
-
-def _close(part: Any, schemas: dict[str, Any]) -> None:
-    """Says of every object below a request body what holds: no field that is not named."""
-    if isinstance(part, list):
-        for inner in part:
-            _close(inner, schemas)
-    if not isinstance(part, dict):
-        return
-    schema = schemas.get(str(part.get("$ref", "")).rpartition("/")[2])
-    if schema is not None and "additionalProperties" not in schema:
-        schema["additionalProperties"] = False
-        _close(schema, schemas)
-    for inner in part.values():
-        _close(inner, schemas)
 
 
 def _statuses(operation: Mapping[str, Any], *, secured: bool, signed: bool) -> set[int]:
@@ -241,9 +271,8 @@ def _statuses(operation: Mapping[str, Any], *, secured: bool, signed: bool) -> s
     return statuses
 
 
-def _problem_response(status: int, *, signed: bool) -> dict[str, Any]:
-    codes = [code for code, (of, _) in PROBLEMS.items() if of == status and code not in _BASES]
-    shown = [code for code in codes if signed or code not in _OF_MONEY]
+def _problem_response(status: int, codes: Set[str]) -> dict[str, Any]:
+    shown = [code for code, (of, _) in PROBLEMS.items() if of == status and code in codes]
     return {
         "description": ", ".join(f"`{code}`" for code in shown),
         "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},

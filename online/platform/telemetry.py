@@ -17,7 +17,7 @@ import structlog
 HIDDEN: Final = "[redacted]"
 
 _SECRET_KEY = re.compile(
-    r"secret|password|passwd|token|authorization|signature|api_?key|cvc|cvv|\bpan\b|pin\b"
+    r"secret|password|passwd|token|authorization|signature|api_?key|cvc|cvv|cryptogram|\bpan\b|pin\b"
     r"|private_key|cookie",
     re.IGNORECASE,
 )

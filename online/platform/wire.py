@@ -37,6 +37,12 @@ Int64 = Annotated[int, Meta(ge=-(2**63), le=INT64_MAX)]
 AmountMinor = Annotated[int, Meta(ge=1, le=10**15, description="minor units, such as paise")]
 Text = Annotated[str, Meta(min_length=1, max_length=255)]
 
+
+def id_of(prefix: str) -> Meta:
+    """`Annotated[str, id_of("pay")]`: the text of one of our ids, refused with the field's name."""
+    return Meta(pattern=rf"^{prefix}_[0-7][0-9a-hjkmnp-tv-z]{{25}}\Z")
+
+
 _UNSTORABLE = re.compile(rb"\\u0000|\d{19}")
 _PLACE = re.compile(r" - at `(.+)`$")
 _QUOTED = re.compile(r"`([^`]*)`")

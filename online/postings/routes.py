@@ -10,6 +10,7 @@ from msgspec import Meta, Struct, field
 
 from online.kernel.errors import KhataError, Refused
 from online.platform import ndjson
+from online.platform.openapi_shapes import lines_of
 from online.platform.wire import Text, WireStruct
 from online.postings.domain import Entry, Line
 from online.postings.service import Posted, Postings
@@ -61,7 +62,7 @@ class PostingAnswer(Struct, frozen=True, kw_only=True):
     summary="Post what files say (NDJSON)",
     description="Idempotent by cause and kind. A bad line is refused by itself, the others go on.",
     tags=["internal"],
-    opt=allow("service"),
+    opt=allow("service") | lines_of(PostingLine),
     media_type=ndjson.MEDIA_TYPE,
     request_max_body_size=ndjson.MAX_BODY_BYTES,
 )

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Literal, Protocol
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 
 class Operation(StrEnum):
@@ -42,6 +42,10 @@ class NextAction(Struct, frozen=True, kw_only=True, omit_defaults=True):
     return_url: str | None = None  # where the page sends the payer afterwards
 
 
+Authentication = Literal["challenged", "frictionless", "attempted", "failed", "none"]
+UpiFunding = Literal["bank", "ppi", "rupay_credit", "credit_line"]
+
+
 class CardChecks(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the issuer said beside yes or no, as letters and numbers of the networks.
 
@@ -53,9 +57,7 @@ class CardChecks(Struct, frozen=True, kw_only=True, omit_defaults=True):
     avs: str | None = None
     cvc: str | None = None
     eci: str | None = None
-    authentication: Literal["challenged", "frictionless", "attempted", "failed", "none"] | None = (
-        None
-    )
+    authentication: Authentication | None = None
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -88,6 +90,12 @@ class Upi(Struct, frozen=True, kw_only=True):
     payee_vpa: str
     payer_vpa: str | None = None
     note: str = ""
+    payee_name: str | None = None  # what the payer's app shows
+    mcc: str | None = None  # of the payee; a merchant's link must have it
+
+    def to(self, payee_name: str, mcc: str) -> "Upi":
+        """The same, naming whom the payer pays."""
+        return structs.replace(self, payee_name=payee_name, mcc=mcc)
 
     def __repr__(self) -> str:
         return f"Upi(flow={self.flow!r})"

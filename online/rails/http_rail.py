@@ -5,21 +5,23 @@ definite failure, and every error after that leaves the outcome unknown. Unless 
 in a readable answer, nothing has failed.
 """
 
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final
+from urllib.parse import quote
 
 import httpx
 import msgspec
 import structlog
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from online.kernel.errors import KhataError
-from online.rails.codes import Dialect, own_outcome, read_outcome
+from online.rails import answers
+from online.rails.answers import NO_SENSE, Unreadable
+from online.rails.codes import Dialect, own_outcome
 from online.rails.domain import (
     AuthorizeRequest,
     CaptureRequest,
     CardReference,
     CardSource,
-    NextAction,
     Operation,
     Outcome,
     OutcomeKind,
@@ -28,6 +30,7 @@ from online.rails.domain import (
     RailRequest,
     RefundRequest,
     ReverseRequest,
+    Upi,
     VoidRequest,
 )
 
@@ -36,7 +39,6 @@ log = structlog.get_logger("khata.rails")
 # Refused before doing anything. Not here: 408 and 409, which may hide an effect.
 _REJECTED: Final = frozenset({400, 401, 403, 404, 405, 410, 411, 413, 414, 415, 422, 429})
 _NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol)
-_LONGEST_ANSWER: Final = 64 * 1024
 
 
 class Timeouts(Struct, frozen=True, kw_only=True):
@@ -46,32 +48,6 @@ class Timeouts(Struct, frozen=True, kw_only=True):
     write_s: int = 5
     read_s: int = 5
     pool_s: int = 2
-
-
-class _Answer(Struct, frozen=True):
-    """The rail's answer; members we do not know are left alone, a rail may add some."""
-
-    status: Literal["approved", "declined", "pending", "failed"]
-    code: Annotated[str, Meta(max_length=200)]
-    rail_reference: Annotated[str, Meta(max_length=100)] | None = None
-    network_reference: Annotated[str, Meta(max_length=100)] | None = None
-    auth_code: Annotated[str, Meta(max_length=100)] | None = None
-    message: str = ""
-    next_action: NextAction | None = None
-
-
-class _NotFoundAnswer(Struct, frozen=True):
-    status: Literal["not_found"]
-
-
-class _Unreadable(Exception):
-    """An answer that is no answer."""
-
-
-_NO_SENSE: Final = (_Unreadable, msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-
-_decode_answer = msgspec.json.Decoder(_Answer).decode
-_decode_not_found = msgspec.json.Decoder(_NotFoundAnswer).decode
 
 
 def new_client(timeouts: Timeouts | None = None, *, connections: int = 200) -> httpx.AsyncClient:
@@ -122,8 +98,10 @@ class HttpRail:
 
     async def authorize(self, request: AuthorizeRequest) -> Outcome:
         body: dict[str, Any] = {"capture": request.capture}
+        if request.return_url is not None:
+            body["return_url"] = request.return_url
         if request.upi is not None:
-            body["upi"] = msgspec.to_builtins(request.upi)
+            body["upi"] = _upi_part(request.upi)
         if request.card is not None:
             card = await self._clear_card(request.card)
             if card is None:
@@ -156,23 +134,43 @@ class HttpRail:
         try:
             response = await self._client.get(f"{self._url}/operations/{reference}")
             if response.status_code == 404:
-                _decode_not_found(response.content)  # a proxy's 404 page proves nothing
+                answers.check_not_found(response)  # a proxy's 404 page proves nothing
                 return own_outcome(OutcomeKind.NOT_FOUND, "not_found")
-            return self._read(response)
+            return answers.outcome(response, self._dialect)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             self._note("enquire", reference, error)
             return own_outcome(OutcomeKind.UNKNOWN, "no_answer")
-        except _NO_SENSE as error:
+        except NO_SENSE as error:
             self._note("enquire", reference, error)
             return own_outcome(OutcomeKind.UNKNOWN, "bad_answer")
 
     async def dispute(self, reference: str) -> RailDispute | None:
-        """Not asked over HTTP yet."""
-        return None
+        """Believed only as a whole: an answer about another dispute, or half of one, is none."""
+        try:
+            response = await self._client.get(self._dispute_url(reference))
+            if response.status_code == 404:
+                return None
+            return answers.dispute(response, reference)
+        except (httpx.HTTPError, httpx.InvalidURL, *NO_SENSE) as error:
+            self._note("dispute", reference, error)
+            return None
 
     async def contest(self, reference: str, evidence: str) -> bool:
-        """Not sent over HTTP yet."""
-        return False
+        """Only the rail's own word counts as taken."""
+        content = msgspec.json.encode({"evidence": evidence})
+        url = f"{self._dispute_url(reference)}/evidence"
+        headers = {"Content-Type": "application/json"}
+        try:
+            response = await self._client.post(url, content=content, headers=headers)
+            answers.check_taken(response)
+        except (httpx.HTTPError, httpx.InvalidURL, *NO_SENSE) as error:
+            self._note("contest", reference, error)
+            return False
+        return True
+
+    def _dispute_url(self, reference: str) -> str:
+        # A hint brings the reference: it names one dispute, never another path.
+        return f"{self._url}/disputes/{quote(reference, safe='')}"
 
     async def _send(
         self,
@@ -197,7 +195,7 @@ class HttpRail:
             if response.status_code in _REJECTED:
                 self._note(operation.value, request.reference, f"status {response.status_code}")
                 return own_outcome(OutcomeKind.FAILED, "rejected")
-            return self._read(response)
+            return answers.outcome(response, self._dialect)
         except httpx.PoolTimeout as error:
             self._note(operation.value, request.reference, error)
             return own_outcome(OutcomeKind.FAILED, "rail_busy")
@@ -207,26 +205,9 @@ class HttpRail:
         except httpx.HTTPError as error:
             self._note(operation.value, request.reference, error)
             return own_outcome(OutcomeKind.UNKNOWN, "no_answer")
-        except _NO_SENSE as error:
+        except NO_SENSE as error:
             self._note(operation.value, request.reference, error)
             return own_outcome(OutcomeKind.UNKNOWN, "bad_answer")
-
-    def _read(self, response: httpx.Response) -> Outcome:
-        if response.status_code != 200:
-            raise _Unreadable(f"status {response.status_code}")
-        if len(response.content) > _LONGEST_ANSWER:
-            raise _Unreadable("too long")
-        answer = _decode_answer(response.content)
-        return read_outcome(
-            self._dialect,
-            OutcomeKind(answer.status),
-            answer.code,
-            message=answer.message[:200],
-            rail_reference=answer.rail_reference,
-            network_reference=answer.network_reference,
-            auth_code=answer.auth_code,
-            next_action=answer.next_action,
-        )
 
     async def _clear_card(self, reference: CardReference) -> dict[str, Any] | None:
         if self._cards is None:
@@ -236,16 +217,19 @@ class HttpRail:
         except KhataError as error:
             log.warning("card_unavailable", rail=self._name, code=error.code)
             return None
-        return {
+        part = {
             "pan": card.pan.reveal(),
             "exp_month": card.exp_month,
             "exp_year": card.exp_year,
-            "cvc": None,
+            "cvc": reference.cvc.reveal() if reference.cvc else None,
+            "cryptogram": reference.cryptogram.reveal() if reference.cryptogram else None,
+            "eci": reference.eci,
         }
+        return {name: value for name, value in part.items() if value is not None}
 
     def _note(self, operation: str, reference: str, error: object) -> None:
         """The kind of trouble; the text of an error may quote what was sent."""
-        what = error if isinstance(error, str | _Unreadable) else type(error).__name__
+        what = error if isinstance(error, str | Unreadable) else type(error).__name__
         log.warning(
             "rail_trouble",
             rail=self._name,
@@ -253,3 +237,8 @@ class HttpRail:
             reference=reference,
             error=str(what),
         )
+
+
+def _upi_part(upi: Upi) -> dict[str, Any]:
+    part: dict[str, Any] = msgspec.to_builtins(upi)
+    return {name: value for name, value in part.items() if value is not None}

@@ -1,16 +1,23 @@
 """A rail without a bank behind it, for benchmarks and tests: it answers in its own process.
 
 It keeps the contract of every rail (the same reference again is the same answer, an enquiry
-tells what happened) and a few of the sandbox's magic values, without its records and files.
+tells what happened) and the sandbox's magic values (`magic.py`), without its records and files.
 """
 
 from collections import OrderedDict
-from typing import Final
+from datetime import timedelta
+from typing import Final, TypeVar
 
+import msgspec
+
+from online.kernel.clock import Clock, SystemClock
+from online.rails import magic
 from online.rails.codes import Dialect, own_outcome, read_outcome
 from online.rails.domain import (
     AuthorizeRequest,
     CaptureRequest,
+    CardChecks,
+    CardReference,
     CardSource,
     NextAction,
     Operation,
@@ -23,20 +30,12 @@ from online.rails.domain import (
     ReverseRequest,
     VoidRequest,
 )
+from online.rails.magic import Magic
 
-_MAGIC_VPAS: Final = {
-    "decline@khata": (OutcomeKind.DECLINED, "ZA"),
-    "insufficient@khata": (OutcomeKind.DECLINED, "Z9"),
-    "wrongpin@khata": (OutcomeKind.DECLINED, "ZM"),
-    "techfail@khata": (OutcomeKind.FAILED, "UP"),
-}
-_MAGIC_CARDS: Final = {
-    "4000000000000002": (OutcomeKind.DECLINED, "05"),
-    "4000000000009995": (OutcomeKind.DECLINED, "51"),
-    "4000000000000119": (OutcomeKind.FAILED, "96"),
-}
-_SILENT: Final = frozenset({"timeout@khata", "lost@khata"})
+T = TypeVar("T")
 _REMEMBERED: Final = 100_000
+_RESPOND_WITHIN: Final = timedelta(days=20)
+_CANCELED: Final = "17"
 
 
 class InProcessRail:
@@ -48,13 +47,18 @@ class InProcessRail:
         *,
         dialect: Dialect,
         cards: CardSource | None = None,
+        clock: Clock | None = None,
         capabilities: frozenset[Operation] = frozenset(Operation),
     ) -> None:
         self._name = name
         self._dialect = dialect
         self._cards = cards
+        self._clock = clock or SystemClock()
         self._capabilities = capabilities
         self._done: OrderedDict[str, Outcome] = OrderedDict()
+        self._disputable: OrderedDict[str, str] = OrderedDict()  # attempt → reason code
+        self._disputes: OrderedDict[str, RailDispute] = OrderedDict()
+        self.evidence: OrderedDict[str, str] = OrderedDict()  # by the dispute's reference
         self._next_rrn = 1
 
     @property
@@ -66,81 +70,170 @@ class InProcessRail:
         return self._capabilities
 
     async def authorize(self, request: AuthorizeRequest) -> Outcome:
-        vpa = (request.upi.payer_vpa or "").lower() if request.upi else ""
-        if vpa in _SILENT:
-            if vpa == "timeout@khata":
-                self._settle(request, self._approved())
-            return own_outcome(OutcomeKind.UNKNOWN, "no_answer")
-        if vpa == "pending@khata" and request.upi is not None:
-            link = f"upi://pay?pa={request.upi.payee_vpa}&tr={request.reference}&cu=INR"
-            pending = read_outcome(
-                self._dialect,
-                OutcomeKind.PENDING,
-                "01",
-                rail_reference=self._rrn(),
-                next_action=NextAction(type="upi_intent", link=link),
-            )
-            self._settle(request, self._approved())
-            return pending
-        return self._perform(Operation.AUTHORIZE, request, await self._magic(request, vpa))
+        if request.card is not None:
+            return await self._authorize_card(request, request.card)
+        rule = magic.of_amount(request, upi=True)
+        if rule is None and request.upi is not None:
+            rule = magic.VPAS.get((request.upi.payer_vpa or "").lower())
+        return self._perform(Operation.AUTHORIZE, request, rule or magic.ORDINARY)
 
     async def capture(self, request: CaptureRequest) -> Outcome:
-        return self._perform(Operation.CAPTURE, request)
+        outcome = self._perform_later_one(Operation.CAPTURE, request)
+        if outcome.kind is OutcomeKind.APPROVED:
+            self._captured(request.original_reference, request)
+        return outcome
 
     async def void(self, request: VoidRequest) -> Outcome:
-        return self._perform(Operation.VOID, request)
+        waiting = self._done.get(request.original_reference)
+        if waiting is not None and waiting.kind is OutcomeKind.PENDING:
+            canceled = read_outcome(self._dialect, OutcomeKind.DECLINED, _CANCELED)
+            self._done[request.original_reference] = canceled
+        return self._perform_later_one(Operation.VOID, request)
 
     async def reverse(self, request: ReverseRequest) -> Outcome:
-        return self._perform(Operation.REVERSE, request)
+        return self._perform_later_one(Operation.REVERSE, request)
 
     async def refund(self, request: RefundRequest) -> Outcome:
-        return self._perform(Operation.REFUND, request)
+        return self._perform_later_one(Operation.REFUND, request)
 
     async def payout(self, request: PayoutRequest) -> Outcome:
-        return self._perform(Operation.PAYOUT, request)
+        return self._perform_later_one(Operation.PAYOUT, request)
 
     async def enquire(self, reference: str) -> Outcome:
         done = self._done.get(reference)
         return done if done is not None else own_outcome(OutcomeKind.NOT_FOUND, "not_found")
 
+    def resolve(self, reference: str, *, approves: bool) -> None:
+        """The payer decides a challenge; the next enquiry tells. A decided one stays as it is."""
+        waiting = self._done[reference]
+        if waiting.kind is not OutcomeKind.PENDING:
+            return
+        if approves:
+            kind, code = OutcomeKind.APPROVED, "00"
+            checks = CardChecks(avs="U", eci="05", authentication="challenged")
+        else:
+            kind, code = OutcomeKind.DECLINED, "3DS-N"
+            checks = CardChecks(avs="U", eci="07", authentication="failed")
+        outcome = read_outcome(self._dialect, kind, code, rail_reference=waiting.rail_reference)
+        self._done[reference] = msgspec.structs.replace(outcome, checks=checks)
+
     async def dispute(self, reference: str) -> RailDispute | None:
-        return None
+        return self._disputes.get(reference)
+
+    def decide_dispute(self, reference: str, status: str) -> None:
+        """`won` or `lost`, from the merchant's side."""
+        self._disputes[reference] = msgspec.structs.replace(
+            self._disputes[reference],
+            status=status,
+        )
 
     async def contest(self, reference: str, evidence: str) -> bool:
-        return False
+        known = self._disputes.get(reference)
+        if known is None or known.status != "open":
+            return False
+        _remember(self.evidence, reference, evidence)
+        return True
 
-    async def _magic(self, request: AuthorizeRequest, vpa: str) -> tuple[OutcomeKind, str] | None:
-        if request.card is not None and self._cards is not None:
-            card = await self._cards.reveal(request.card.token_id, request.card.merchant_id)
-            return _MAGIC_CARDS.get(card.pan.reveal())
-        return _MAGIC_VPAS.get(vpa)
+    async def _authorize_card(self, request: AuthorizeRequest, card: CardReference) -> Outcome:
+        rule, network = magic.ORDINARY, "visa"
+        if self._cards is not None:
+            clear = await self._cards.reveal(card.token_id, card.merchant_id)
+            number = clear.pan.reveal()
+            rule = magic.CARDS.get(number, rule)
+            network = "mastercard" if number[0] in "25" else "visa"
+        rule = magic.of_amount(request, upi=False) or rule
+        cvc = card.cvc.reveal() if card.cvc else None
+        found = magic.checks(rule, network, cvc, card.eci)
+        if rule.dispute:
+            _remember(self._disputable, request.reference, rule.dispute)
+        outcome = self._perform(Operation.AUTHORIZE, request, rule, checks=found)
+        if outcome.kind is OutcomeKind.APPROVED and request.capture:
+            self._captured(request.reference, request)
+        return outcome
+
+    def _captured(self, original: str, request: RailRequest) -> None:
+        reason = self._disputable.get(original)
+        if reason is None:
+            return
+        reference = f"dsp_{original.partition('_')[2]}"
+        dispute = RailDispute(
+            reference=reference,
+            original_reference=original,
+            amount_minor=request.amount_minor,
+            currency=request.currency,
+            reason_code=reason,
+            status="open",
+            respond_by=self._clock.now() + _RESPOND_WITHIN,
+        )
+        self._disputes.setdefault(reference, dispute)
+
+    def _perform_later_one(self, operation: Operation, request: RailRequest) -> Outcome:
+        rule = magic.of_amount(request, upi=self._dialect == "upi")
+        return self._perform(operation, request, rule or magic.ORDINARY)
 
     def _perform(
         self,
         operation: Operation,
         request: RailRequest,
-        magic: tuple[OutcomeKind, str] | None = None,
+        rule: Magic,
+        *,
+        checks: CardChecks | None = None,
     ) -> Outcome:
         if operation not in self._capabilities:
             return own_outcome(OutcomeKind.FAILED, "unsupported")
-        if magic is None:
-            return self._settle(request, self._approved())
-        kind, code = magic
-        outcome = read_outcome(self._dialect, kind, code, rail_reference=self._rrn())
-        return self._settle(request, outcome)
+        if rule.when == "lost":
+            return own_outcome(OutcomeKind.UNKNOWN, "no_answer")
+        pays = operation is Operation.AUTHORIZE and rule.kind is OutcomeKind.APPROVED
+        final = msgspec.structs.replace(
+            read_outcome(self._dialect, rule.kind, rule.code, rail_reference=self._rrn()),
+            checks=None if rule.kind is OutcomeKind.FAILED else checks,
+            funding=rule.funding if pays and self._dialect == "upi" else None,
+        )
+        if rule.when == "challenge" and isinstance(request, AuthorizeRequest):
+            return self._settle(request, self._waiting(final, _challenge(self._name, request)))
+        if rule.when == "later":
+            done = self._settle(request, final)
+            return self._waiting(done, _link(request))
+        done = self._settle(request, final)
+        return own_outcome(OutcomeKind.UNKNOWN, "no_answer") if rule.when == "silent" else done
+
+    def _waiting(self, final: Outcome, action: NextAction | None) -> Outcome:
+        return read_outcome(
+            self._dialect,
+            OutcomeKind.PENDING,
+            "01",
+            rail_reference=final.rail_reference,
+            next_action=action,
+        )
 
     def _settle(self, request: RailRequest, outcome: Outcome) -> Outcome:
         """The first answer for a reference is its answer for good."""
-        known = self._done.setdefault(request.reference, outcome)
-        if len(self._done) > _REMEMBERED:
-            self._done.popitem(last=False)
-        return known
-
-    def _approved(self) -> Outcome:
-        return Outcome(
-            kind=OutcomeKind.APPROVED, code="00", message="Approved", rail_reference=self._rrn()
-        )
+        return _remember(self._done, request.reference, outcome)
 
     def _rrn(self) -> str:
         self._next_rrn += 1
         return f"{self._next_rrn:012d}"
+
+
+def _remember(memory: OrderedDict[str, T], reference: str, value: T) -> T:
+    """What was there first stays; the oldest goes when there are too many."""
+    known = memory.setdefault(reference, value)
+    if len(memory) > _REMEMBERED:
+        memory.popitem(last=False)
+    return known
+
+
+def _challenge(rail: str, request: AuthorizeRequest) -> NextAction:
+    """There is no page behind it: a test decides by `resolve`."""
+    link = f"https://{rail.replace('_', '-')}.invalid/3ds/{request.reference}"
+    return NextAction(type="redirect", link=link, return_url=request.return_url)
+
+
+def _link(request: RailRequest) -> NextAction | None:
+    if not isinstance(request, AuthorizeRequest) or request.upi is None:
+        return None
+    upi = request.upi
+    link = f"upi://pay?pa={upi.payee_vpa}&tr={request.reference}&cu=INR&mode="
+    return NextAction(
+        type="upi_qr" if upi.flow == "qr" else "upi_intent", link=f"{link}04", qr=f"{link}22"
+    )

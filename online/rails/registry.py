@@ -5,6 +5,7 @@ from typing import Final
 
 import httpx
 
+from online.kernel.clock import Clock
 from online.platform.settings import PaymentRoute
 from online.rails.codes import Dialect
 from online.rails.domain import CardSource, Rail
@@ -57,10 +58,13 @@ def http_rails(
     return Rails(rails, client)
 
 
-def in_process_rails(routes: Sequence[PaymentRoute], cards: CardSource | None = None) -> Rails:
+def in_process_rails(
+    routes: Sequence[PaymentRoute], cards: CardSource | None = None, clock: Clock | None = None
+) -> Rails:
     """The same names without a network, for benchmarks and tests."""
     rails: list[Rail] = [
-        InProcessRail(route.name, dialect=_dialect(route), cards=cards) for route in routes
+        InProcessRail(route.name, dialect=_dialect(route), cards=cards, clock=clock)
+        for route in routes
     ]
     rails.append(InProcessRail(PAYOUT_RAIL, dialect="payout"))
     return Rails(rails)

@@ -47,6 +47,9 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
     rail: str | None
     rail_reference: str | None
     failure_code: str | None
+    mdr_on_refund: str  # kept | returned: the contract when it was asked for
+    fee_returned_minor: int = 0
+    tax_returned_minor: int = 0
     version: int
     livemode: bool
     created_at: datetime
@@ -78,6 +81,7 @@ def _created(event: ev.RefundCreated, occurred: Occurred) -> Refund:
         rail=event.rail,
         rail_reference=None,
         failure_code=None,
+        mdr_on_refund=event.mdr_on_refund,
         version=occurred.version,
         livemode=occurred.livemode,
         created_at=occurred.at,
@@ -88,7 +92,11 @@ def _created(event: ev.RefundCreated, occurred: Occurred) -> Refund:
 def _changes(event: Event) -> dict[str, Any]:
     match event:
         case ev.RefundSucceeded():
-            return {"rail_reference": event.rail_reference}
+            return {
+                "rail_reference": event.rail_reference,
+                "fee_returned_minor": event.fee_returned,
+                "tax_returned_minor": event.tax_returned,
+            }
         case ev.RefundFailed():
             return {"failure_code": event.code}
         case _:

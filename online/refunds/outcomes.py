@@ -17,7 +17,8 @@ from online.kernel.events import Event
 from online.ledger import recipes
 from online.ledger.accounts import Account
 from online.ledger.journal import Journal
-from online.payments.domain import Payment, refund_done
+from online.payments.decisions import refund_done
+from online.payments.domain import Payment
 from online.rails.domain import Outcome, OutcomeKind
 from online.refunds.domain import Refund, Status
 
@@ -27,14 +28,19 @@ class Effect(msgspec.Struct, frozen=True):
 
     refund: Event | None = None
     payment: Event | None = None
-    journal: Journal | None = None
+    journals: tuple[Journal, ...] = ()
 
 
 class Books(msgspec.Struct, frozen=True, kw_only=True):
-    """What postings need to know about the merchant and the moment."""
+    """What postings need to know about the merchant and the moment.
+
+    `fee_back` and `tax_back` go back to the merchant if the refund succeeds.
+    """
 
     pending: Account
     at: datetime
+    fee_back: int = 0
+    tax_back: recipes.Tax = recipes.Tax()
 
 
 def requested(refund: Refund, payment: Payment, attempt: Attempt, books: Books) -> Journal:
@@ -51,24 +57,38 @@ def effect(
     entry = _Entry(refund, payment, attempt, books.at)
     match outcome.kind:
         case OutcomeKind.APPROVED:
-            rrn = outcome.rail_reference
-            legs = recipes.refund_confirmed(attempt.rail, amount)
             return Effect(
-                ev.RefundSucceeded(rail_reference=rrn),
+                ev.RefundSucceeded(
+                    rail_reference=outcome.rail_reference,
+                    fee_returned=books.fee_back,
+                    tax_returned=books.tax_back.total_minor,
+                ),
                 refund_done(payment, reference, amount),
-                entry.journal("refund_confirmed", attempt.id, legs, rail_reference=rrn),
+                _confirmed(entry, attempt, outcome, books),
             )
         case OutcomeKind.DECLINED | OutcomeKind.FAILED:
             legs = recipes.refund_failed(attempt.rail, books.pending, amount)
             return Effect(
                 ev.RefundFailed(code=outcome.decline_code or outcome.code or "rail_failed"),
                 ev.PaymentRefundFailed(refund_id=reference, amount=amount),
-                entry.journal("refund_failed", attempt.id, legs),
+                (entry.journal("refund_failed", attempt.id, legs),),
             )
         case OutcomeKind.UNKNOWN if refund.status is Status.PENDING:
             return Effect(ev.RefundUnknown(code=outcome.code))
         case _:
             return Effect()
+
+
+def _confirmed(
+    entry: "_Entry", attempt: Attempt, outcome: Outcome, books: Books
+) -> tuple[Journal, ...]:
+    rrn = outcome.rail_reference
+    legs = recipes.refund_confirmed(attempt.rail, entry.refund.amount_minor)
+    confirmed = entry.journal("refund_confirmed", attempt.id, legs, rail_reference=rrn)
+    back = recipes.fee_returned(books.pending, books.fee_back, books.tax_back)
+    if not back:
+        return (confirmed,)
+    return confirmed, entry.journal("fee_returned", attempt.id, back, rail_reference=rrn)
 
 
 class _Entry(msgspec.Struct, frozen=True):

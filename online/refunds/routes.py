@@ -1,38 +1,44 @@
 """`/api/v1/refunds`."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, Router, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta, Struct
 
 from online.kernel import ids
 from online.kernel.clock import Clock
 from online.kernel.events import Metadata
 from online.payments.orders import BUSY
-from online.platform.calls import key_of, respond
+from online.platform.calls import etag, key_of, respond
 from online.platform.http import request_id_of
 from online.platform.idempotency import Answer, Present, once
-from online.platform.wire import AmountMinor, WireStruct
+from online.platform.lists import Cursor, IdFilter, Limit, window
+from online.platform.wire import AmountMinor, WireStruct, id_of
 from online.refunds.domain import TERMINAL, Refund, Status
 from online.refunds.service import Call, RefundOrder, Refunds
+from online.refunds.store import Filters
 from online.security.domain import Principal, allow
 
 
 class CreateRefund(WireStruct, frozen=True, kw_only=True):
     """Without an amount, all that is left of the payment."""
 
-    payment: Annotated[str, Meta(pattern="^pay_", max_length=40)]
+    payment: Annotated[str, id_of("pay")]
     amount: AmountMinor | None = None
     reason: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
 
 
 class RefundView(Struct, frozen=True, kw_only=True):
-    """Amount in minor units of `currency`."""
+    """Amounts in minor units of `currency`.
+
+    `fee_returned` and `tax_returned`: what of the captures' fee and its GST went back to the
+    merchant with it, by contract.
+    """
 
     id: str
     payment: str
@@ -43,6 +49,8 @@ class RefundView(Struct, frozen=True, kw_only=True):
     rail: str | None
     rail_reference: str | None
     failure_code: str | None
+    fee_returned: int
+    tax_returned: int
     livemode: bool
     created_at: datetime
     updated_at: datetime
@@ -59,10 +67,21 @@ class RefundView(Struct, frozen=True, kw_only=True):
             rail=refund.rail,
             rail_reference=refund.rail_reference,
             failure_code=refund.failure_code,
+            fee_returned=refund.fee_returned_minor,
+            tax_returned=refund.tax_returned_minor,
             livemode=refund.livemode,
             created_at=refund.created_at,
             updated_at=refund.updated_at,
         )
+
+
+class RefundList(Struct, frozen=True, kw_only=True):
+    """Newest first; `starting_after` the last id shows what comes next."""
+
+    object: Literal["list"] = "list"
+    url: str = "/api/v1/refunds"
+    has_more: bool
+    data: list[RefundView]
 
 
 def _answer(refund: Refund) -> Answer:
@@ -75,7 +94,9 @@ def _answer(refund: Refund) -> Answer:
     "/refunds",
     status_code=201,
     summary="Give captured money back, whole or in part",
-    description="202: the outcome is not known yet; read the refund, do not ask for it again.",
+    description="202: the rail has not given its last word yet; read the refund, do not ask for "
+    "it again. A refund of money that is settled already is taken from what comes next, down to "
+    "the merchant's exposure limit; beyond that it is refused (402).",
     tags=["refunds"],
     opt=allow("refunds:write", signed=True),
 )
@@ -100,8 +121,8 @@ async def create_refund(
 
     async def present(refund_id: UUID) -> Present:
         refund = await refunds.get(refund_id, principal.merchant)
-        at_the_rail = clock.now() - refund.created_at < BUSY
-        return Present(_answer(refund), refund.status is Status.PENDING and at_the_rail)
+        busy = clock.now() - refund.created_at < BUSY and await refunds.at_the_rail(refund)
+        return Present(_answer(refund), busy)
 
     return respond(await once(act, present, key.request_hash))
 
@@ -111,8 +132,24 @@ async def read_refund(
     refund_id: FromPath[str],
     principal: NamedDependency[Principal],
     refunds: NamedDependency[Refunds],
-) -> RefundView:
-    return RefundView.of(await refunds.get(ids.decode("rfd", refund_id), principal.merchant))
+) -> Response[RefundView]:
+    refund = await refunds.get(ids.decode("rfd", refund_id), principal.merchant)
+    return Response(RefundView.of(refund), headers=etag(refund.version))
 
 
-router = Router("/api/v1", route_handlers=[create_refund, read_refund])
+@get("/refunds", summary="Refunds, newest first", tags=["refunds"], opt=allow("refunds:read"))
+async def list_refunds(
+    principal: NamedDependency[Principal],
+    refunds: NamedDependency[Refunds],
+    limit: Limit = 10,
+    starting_after: Cursor = None,
+    payment: IdFilter = None,
+    status: FromQuery[Status | None] = None,
+) -> RefundList:
+    filters = Filters(payment_id=ids.decode("pay", payment) if payment else None, status=status)
+    asked = window("rfd", limit, starting_after)
+    found, more = await refunds.page(principal.merchant, filters, asked)
+    return RefundList(has_more=more, data=[RefundView.of(each) for each in found])
+
+
+router = Router("/api/v1", route_handlers=[create_refund, read_refund, list_refunds])

@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 
 from online.attempts.domain import Attempt
+from online.attempts.domain import Status as AttemptStatus
 from online.attempts.service import Answered, Attempts
 from online.kernel import events as ev
 from online.kernel import ids
@@ -20,17 +21,21 @@ from online.kernel.events import Metadata
 from online.ledger import accounts as chart
 from online.ledger.aggregate import Moved, Origin
 from online.ledger.change import Change
+from online.ledger.charged import charged, returned
 from online.ledger.writer import Writer
 from online.merchants.service import Merchants
-from online.payments.domain import Payment, request_refund
+from online.payments.decisions import request_refund
+from online.payments.domain import Payment
 from online.payments.service import Payments
 from online.platform.db import Database
 from online.platform.idempotency import Answer, IdempotencyAnswer, IdempotencyKey
 from online.platform.known_keys import replays_first
-from online.rails.domain import RefundRequest
+from online.platform.lists import Window, cut
+from online.rails.domain import Outcome, OutcomeKind, RefundRequest
 from online.refunds import outcomes, store
-from online.refunds.domain import Refund
-from online.refunds.store import REFUNDS
+from online.refunds.domain import Refund, Status
+from online.refunds.returns import part_to_return
+from online.refunds.store import REFUNDS, Filters
 
 
 class RefundOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +85,26 @@ class Refunds:
             raise NotFound("no such refund", "id")
         return refund
 
+    async def page(
+        self, merchant_id: UUID, filters: Filters, asked: Window
+    ) -> tuple[list[Refund], bool]:
+        """A merchant's refunds, newest first, and whether there are more."""
+        async with self._with.database.connection() as connection:
+            return cut(await store.page(connection, merchant_id, filters, asked), asked)
+
+    async def of_payment(self, payment_id: UUID) -> list[Refund]:
+        """All refunds of a payment, oldest first; the caller knows that the payment is theirs."""
+        async with self._with.database.connection() as connection:
+            return await store.of_payment(connection, payment_id)
+
+    async def at_the_rail(self, refund: Refund) -> bool:
+        """Whether the rail has not even said yet that it took the refund."""
+        if refund.status is not Status.PENDING or refund.attempt_id is None:
+            return False
+        async with self._with.database.connection() as connection:
+            attempt = await self._with.attempts.get(connection, refund.attempt_id)
+        return attempt is not None and attempt.status is AttemptStatus.SENT
+
     async def create(self, order: RefundOrder, call: Call, metadata: Metadata) -> Refund:
         """Asks the rail to give money back; answers with the refund as it stands after that."""
         run = Run(metadata=metadata, call=call)
@@ -112,6 +137,7 @@ class Refunds:
         """Commits the request; decides again when the payment has moved meanwhile."""
         while True:
             payment = await self._with.payments.get(order.payment_id, order.merchant_id)
+            merchant = await self._with.merchants.get(payment.merchant_id)
             now = self._with.clock.now()
             refund_id, attempt_id = ids.new(now), ids.new(now)
             asked = request_refund(payment, ids.encode("rfd", refund_id), order.amount_minor)
@@ -124,6 +150,7 @@ class Refunds:
                 attempt_id=ids.encode("att", attempt_id),
                 rail=payment.rail or "",
                 reason=order.reason,
+                mdr_on_refund=merchant.mdr_on_refund,
             )
             refund = REFUNDS.create(_origin(refund_id, payment), [created], now, metadata)
             attempt = self._attempt(attempt_id, payment, refund.state, metadata)
@@ -132,7 +159,7 @@ class Refunds:
                 snapshots=(refund.row, moved.row, attempt.row),
                 events=(*refund.events, *moved.events, *attempt.events),
                 journals=(outcomes.requested(refund.state, payment, attempt.state, books),),
-                reserve=msgspec.structs.replace(call.key, resource_id=refund_id),
+                reserve=call.key.making("rfd", refund_id),
             )
             try:
                 await self._with.writer.submit(change)
@@ -158,9 +185,12 @@ class Refunds:
     async def _record(
         self, refund: Refund, payment: Payment, attempt: Attempt, answered: Answered, run: Run
     ) -> Refund:
-        """The second commit. Whoever records first wins; the other answers with what is there."""
+        """The second commit. Whoever records the end first wins; the other answers with what is
+        there. An enquiry may have recorded "not known yet" while the call itself was hanging: its
+        answer still counts.
+        """
         while True:
-            books = await self._books(refund.merchant_id)
+            books = await self._books_for(refund, payment, answered.outcome)
             effect = outcomes.effect(refund, payment, attempt, answered.outcome, books)
             change, state = self._outcome_change(refund, payment, effect, answered, run)
             try:
@@ -171,8 +201,13 @@ class Refunds:
                     now_refund = await store.get(connection, refund.id)
                 if now_refund is None:
                     raise
-                if now_attempt is None or now_attempt.version != attempt.version:
+                if now_attempt is None:
                     return now_refund
+                if now_attempt.version != attempt.version:
+                    if not (now_attempt.is_open and answered.outcome.is_final):
+                        return now_refund
+                    attempt = now_attempt
+                    answered = self._with.attempts.again(attempt, answered, run.metadata)
                 refund = now_refund
                 payment = await self._with.payments.get(payment.id, payment.merchant_id)
             else:
@@ -200,10 +235,32 @@ class Refunds:
         change = Change(
             snapshots=tuple(rows),
             events=tuple(events),
-            journals=(effect.journal,) if effect.journal else (),
+            journals=effect.journals,
             answer=_answer(run.call, state, final=answered.outcome.is_final),
         )
         return change, state
+
+    async def _books_for(
+        self, refund: Refund, payment: Payment, outcome: Outcome
+    ) -> outcomes.Books:
+        """With what goes back of the fee, where the refund's contract says so.
+
+        Read after `payment`: whatever changes the answer meanwhile moves the payment too, and
+        everything is decided again.
+        """
+        books = await self._books(refund.merchant_id)
+        if refund.mdr_on_refund != "returned" or outcome.kind is not OutcomeKind.APPROVED:
+            return books
+        async with self._with.database.connection() as connection:
+            attempts = await self._with.attempts.of_payment(connection, payment.id)
+            causes = [attempt.id for attempt in attempts]
+            fee, tax = part_to_return(
+                refund.amount_minor,
+                charged=await charged(connection, causes),
+                returned=await returned(connection, causes),
+                refunded_minor=await store.refunded_with_fee(connection, payment.id),
+            )
+        return msgspec.structs.replace(books, fee_back=fee, tax_back=tax)
 
     async def _books(self, merchant_id: UUID) -> outcomes.Books:
         merchant = await self._with.merchants.get(merchant_id)

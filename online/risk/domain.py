@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from models.fraud.features import Number, PaymentFacts, epoch_us
+from online.devices.trust import Named
 
 Level = Literal["low", "medium", "high", "critical"]
 Decision = Literal["allow", "challenge", "review", "block"]
@@ -73,9 +74,9 @@ class DeviceTrust(Struct, frozen=True):
     """How far the device can be trusted, from 0 to 1000."""
 
     device_id: str | None
-    state: Literal["absent", "unlinked"]
+    state: str  # absent, unlinked, or the state of the linked device
     score: int
-    level: Literal["none", "low", "medium"]
+    level: Literal["none", "low", "medium", "high"]
 
 
 class Assessment(Struct, frozen=True, kw_only=True):
@@ -107,7 +108,14 @@ class Assessment(Struct, frozen=True, kw_only=True):
             "features": dict(self.features),
             "factors": [msgspec.structs.asdict(factor) for factor in self.factors],
             "snapshot": self.snapshot,
+            **self._of_device(),
         }
+
+    def _of_device(self) -> dict[str, Any]:
+        """Only a linked device was read; any other follows from the features."""
+        if self.device_trust.state in {"absent", "unlinked"}:
+            return {}
+        return {"device_trust": msgspec.structs.asdict(self.device_trust)}
 
 
 def total(rules: Sequence[Factor], probability: float | None) -> tuple[int, tuple[Factor, ...]]:
@@ -149,3 +157,9 @@ def device_trust(device_key: str | None, known: Mapping[str, float]) -> DeviceTr
     others = max(0, int(known["device_customers_7d"]) - 1)
     score = max(0, earned - 100 * others)
     return DeviceTrust(device_key, "unlinked", score, "medium" if score >= 250 else "low")
+
+
+def linked_trust(named: Named) -> DeviceTrust:
+    """Trust of a device that was linked, as `devices` says."""
+    found = named.trust
+    return DeviceTrust(named.reference, found.state.value, found.score, found.level)

@@ -9,7 +9,8 @@ from msgspec import Meta, Struct
 
 from online.kernel import ids
 from online.kernel.errors import InvalidRequest
-from online.platform.wire import AmountMinor, Text, WireStruct
+from online.platform.openapi_page import problems
+from online.platform.wire import AmountMinor, Text, WireStruct, id_of
 from online.risk.domain import Assessment
 from online.risk.service import Assessor, Question
 from online.security.domain import Principal, allow
@@ -22,18 +23,18 @@ class AssessedMethod(WireStruct, frozen=True):
 
     type: Literal["upi", "card"]
     vpa: Text | None = None
-    token: Text | None = None
+    token: Annotated[str, id_of("tok")] | None = None
 
 
 class AssessRequest(WireStruct, frozen=True):
     """A payment that exists, by its id; or one that might be made, by its fields."""
 
-    payment_id: Text | None = None
+    payment_id: Annotated[str, id_of("pay")] | None = None
     amount: AmountMinor | None = None
     currency: Currency = "INR"
     payment_method: AssessedMethod | None = None
-    customer_id: Text | None = None
-    device_id: Text | None = None
+    customer_id: Annotated[str, id_of("cus")] | None = None
+    device_id: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
 
 
 class RiskFactorView(Struct, frozen=True):
@@ -82,7 +83,7 @@ class RiskAssessmentView(Struct, frozen=True, kw_only=True):
     summary="Assess the risk of a payment",
     description="For a payment by its id, as of its creation; or for one that is only thought of.",
     tags=["risk"],
-    opt=allow("risk:write"),
+    opt=allow("risk:write") | problems("not_found"),
 )
 async def assess_risk(
     data: JSONBody[AssessRequest],

@@ -5,7 +5,7 @@ payments are compared with go into the payment's own transaction (`activity`, `l
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -16,12 +16,14 @@ from msgspec import Struct
 
 from models.fraud.features import feature_set_hash, values, vector
 from models.fraud.rules import RuleSet, rule_values
+from online.devices.trust import Named, PaymentByDevice, Use
 from online.kernel import ids
 from online.kernel.clock import Clock
 from online.kernel.errors import NotFound
 from online.ledger.change import Append
 from online.platform.db import Database
 from online.platform.sql import Connection
+from online.risk import store
 from online.risk.champion import ChampionModel
 from online.risk.domain import (
     BLOCK_AT,
@@ -31,6 +33,7 @@ from online.risk.domain import (
     decide,
     device_trust,
     level_of,
+    linked_trust,
     total,
 )
 from online.risk.store import ACTIVITY, LABELS, raw_features
@@ -38,12 +41,33 @@ from online.risk.store import ACTIVITY, LABELS, raw_features
 log = structlog.get_logger("khata.risk")
 
 
+class LinkedDevices(Protocol):
+    """What is known of the device that a payment names (`devices` fulfils it)."""
+
+    async def named_by(self, connection: Connection, payment: PaymentByDevice) -> Named | None: ...
+
+
+class DeviceUse:
+    """Answers `devices` how much a device is used, from the activity that risk keeps."""
+
+    async def use_of(
+        self, connection: Connection, names: Sequence[str], *, at: datetime, livemode: bool
+    ) -> Use:
+        return await store.use_of_device(connection, names, at=at, livemode=livemode)
+
+
 class Risk:
     """Rules and the promoted model over the features of one payment."""
 
     def __init__(
-        self, *, rules: RuleSet, bundle_path: Path | None, block_at: int = BLOCK_AT
+        self,
+        *,
+        rules: RuleSet,
+        bundle_path: Path | None,
+        block_at: int = BLOCK_AT,
+        devices: LinkedDevices | None = None,
     ) -> None:
+        self._devices = devices
         self.champion = ChampionModel(bundle_path)
         self._rules = rules
         self._block_at = block_at
@@ -58,22 +82,26 @@ class Risk:
         await self.champion.stop()
 
     async def assess(self, connection: Connection, payment: RiskInput) -> Assessment:
-        """Score one payment as of its own time. One read; the rest takes tens of microseconds."""
+        """Score one payment as of its own time. One read, and one more if it names a device; the
+        rest takes tens of microseconds.
+        """
         snapshot, raw = await raw_features(connection, payment)
         facts = payment.facts
         known = values(raw, facts)
         met = self._rules.met(rule_values(known, facts))
         probability, version = self._probability(known)
-        score, factors = total(
-            [Factor(rule.code, rule.description, rule.score) for rule in met], probability
-        )
+        reasons = [Factor(rule.code, rule.description, rule.score) for rule in met]
+        named = await self._named(connection, payment, known)
+        if named is not None:
+            reasons += [Factor(p.code, p.description, p.points) for p in named.reasons]
+        score, factors = total(reasons, probability)
         return Assessment(
             payment_id=payment.payment_id,
             score=score,
             level=level_of(score),
             decision=decide(score, self._block_at),
             factors=factors,
-            device_trust=device_trust(payment.device_key, known),
+            device_trust=linked_trust(named) if named else device_trust(payment.device_key, known),
             probability=probability,
             model_version=version,
             rules_version=self._rules.version,
@@ -81,6 +109,23 @@ class Risk:
             features=raw,
             snapshot=snapshot,
         )
+
+    async def _named(
+        self, connection: Connection, payment: RiskInput, known: Mapping[str, float]
+    ) -> Named | None:
+        """The linked device that the payment names; without a name nothing is asked."""
+        if payment.device_key is None or self._devices is None:
+            return None
+        asked = PaymentByDevice(
+            merchant_id=payment.merchant_id,
+            device_id=payment.device_key,
+            customer_id=payment.customer_key,
+            amount_minor=payment.amount_minor,
+            spent_minor=int(known["customer_sum_24h"]),
+            use=Use(int(known["device_count_30d"]), int(known["device_customers_7d"])),
+            at=payment.at,
+        )
+        return await self._devices.named_by(connection, asked)
 
     def _probability(self, known: Mapping[str, float]) -> tuple[float | None, str | None]:
         bundle = self.champion.bundle

@@ -1,16 +1,19 @@
 """Reads of `risk_activity` and `risk_labels`, and how their rows are written by the writer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
 from models.fraud.features import FEATURES, Number
+from online.devices.trust import Use
 from online.platform.copy_binary import Table
 from online.platform.sql import Connection, load_queries
 from online.risk.domain import RiskInput
 
 QUERIES: Final = load_queries(__package__ or "online.risk")
+OF_DEVICES: Final = load_queries(__package__ or "online.risk", "devices.sql")
 
 ACTIVITY: Final = Table(
     "risk_activity",
@@ -50,3 +53,12 @@ async def raw_features(
     )
     values = msgspec.structs.asdict(row)
     return values.pop("snapshot"), values
+
+
+async def use_of_device(
+    connection: Connection, names: Sequence[str], *, at: datetime, livemode: bool
+) -> Use:
+    """Payments that named one of `names` before `at`."""
+    return await OF_DEVICES.one(
+        connection, "use_of_device", Use, names=list(names), at=at, livemode=livemode
+    )

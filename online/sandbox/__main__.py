@@ -1,6 +1,7 @@
 """`python -m online.sandbox serve`: the banks in a process of their own, until SIGTERM.
 
 `traffic` prints what the world's people pay on a day, one JSON object a line, for others to send.
+`magic` prints the values that make the banks do something, as Markdown.
 """
 
 import argparse
@@ -16,7 +17,9 @@ from granian.log import LogLevels
 from granian.server.embed import Server
 
 from online.kernel.clock import FileClock, SystemClock
-from online.sandbox.app import Settings, create_app
+from online.sandbox import documentation
+from online.sandbox.app import create_app
+from online.sandbox.running import Settings
 from online.sandbox.world import World
 
 
@@ -37,10 +40,15 @@ def _arguments() -> argparse.Namespace:
     serve.add_argument(
         "--payer-expiry-s", type=int, default=900, help="how long a payer may take to act"
     )
+    serve.add_argument(
+        "--public-url", help="where payers reach this process; default: the port on 127.0.0.1"
+    )
     traffic = commands.add_parser("traffic", help="print a day's payments, one JSON a line")
     traffic.add_argument("--day", type=date.fromisoformat, required=True, metavar="YYYY-MM-DD")
     traffic.add_argument("--payments", type=int, default=300)
     traffic.add_argument("--seed", type=int, default=7, help="decides who there is")
+    values = commands.add_parser("magic", help="print the values that make the banks do something")
+    values.add_argument("--write", type=Path, metavar="FILE", help="into a file instead")
     return parser.parse_args()
 
 
@@ -56,6 +64,13 @@ def _traffic(arguments: argparse.Namespace) -> None:
         print(msgspec.json.encode(line).decode())
 
 
+def _magic(into: Path | None) -> None:
+    if into is None:
+        print(documentation.page())
+    else:
+        into.write_text(documentation.page(), encoding="utf-8")
+
+
 async def _serve(arguments: argparse.Namespace) -> None:
     settings = Settings(
         data=arguments.data,
@@ -64,6 +79,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
         hold_s=arguments.hold_s,
         pending_s=arguments.pending_s,
         payer_expiry_s=arguments.payer_expiry_s,
+        public_url=arguments.public_url or f"http://127.0.0.1:{arguments.port}",
     )
     clock = FileClock(arguments.clock) if arguments.clock else SystemClock()
     stopping = asyncio.Event()
@@ -92,6 +108,8 @@ def main() -> None:
     arguments = _arguments()
     if arguments.command == "traffic":
         _traffic(arguments)
+    elif arguments.command == "magic":
+        _magic(arguments.write)
     else:
         uvloop.run(_serve(arguments))
 

@@ -24,12 +24,13 @@ from online.kernel.errors import (
     NotFound,
     Refused,
 )
-from online.sandbox import closing, records, wire
-from online.sandbox.bank import Bank, rail_named
-from online.sandbox.callbacks import Nudger
+from online.sandbox import closing, disputes, records, wire
+from online.sandbox.bank import rail_named
+from online.sandbox.challenge import answer_challenge, show_challenge
+from online.sandbox.disputes import Dispute
 from online.sandbox.magic import Operation
 from online.sandbox.rails import RAILS
-from online.sandbox.writer import GroupWriter
+from online.sandbox.running import Sandbox, Settings
 
 _HTTP_STATUS: Final[dict[type[Refused], int]] = {
     NotFound: 404,
@@ -38,44 +39,8 @@ _HTTP_STATUS: Final[dict[type[Refused], int]] = {
     IdempotencyKeyMissing: 400,
     InvalidRequest: 400,
 }
-_OPERATIONS: Final = ("authorize", "capture", "void", "refund", "payout")
+_OPERATIONS: Final = ("authorize", "capture", "void", "reverse", "refund", "payout")
 _MAX_KEY_LENGTH: Final = 255
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """How this process runs; times in seconds."""
-
-    data: Path
-    seed: int
-    callback_url: str | None = None
-    hold_s: float = 10.0
-    pending_s: int = 1
-    payer_expiry_s: int = 900
-
-
-class Sandbox:
-    """Everything the handlers need."""
-
-    def __init__(self, settings: Settings, clock: Clock, stopping: asyncio.Event) -> None:
-        settings.data.mkdir(parents=True, exist_ok=True)
-        self.settings = settings
-        self.clock = clock
-        self.bank = Bank(
-            clock,
-            settings.seed,
-            pending_s=settings.pending_s,
-            payer_expiry_s=settings.payer_expiry_s,
-        )
-        self.writer = GroupWriter(settings.data / "bank.sqlite")
-        self.nudger = Nudger(settings.callback_url)
-        self.stopping = stopping
-
-    async def hold(self) -> None:
-        """Let the caller wait past its time-out, unless we are stopping."""
-        try:
-            await asyncio.wait_for(self.stopping.wait(), self.settings.hold_s)
-        except TimeoutError:
-            return
 
 
 @get("/health")
@@ -105,6 +70,8 @@ async def operate(
     )
     if reply.nudge_later:
         sandbox.nudger.nudge(rail, asked.reference, after_s=sandbox.settings.pending_s)
+    if reply.dispute is not None:
+        _nudge_dispute(sandbox, reply.dispute, after_s=sandbox.settings.pending_s)
     if reply.held:
         await sandbox.hold()
     if reply.answer is None:
@@ -132,10 +99,65 @@ async def payer_acts(
         raise NotFound(f"no action {action[:40]!r}", param="action")
     asked = wire.decode(await request.body(), wire.PayerAction)
     rail, answer = await sandbox.writer.run(
-        lambda db: sandbox.bank.payer_acts(db, asked.reference, approves=action == "approve")
+        lambda db: sandbox.bank.payer_acts(
+            db, asked.reference, approves=action == "approve", funding=asked.funding
+        )
     )
     sandbox.nudger.nudge(rail, asked.reference)
     return Response(answer)
+
+
+@get("/rails/{rail:str}/disputes/{reference:str}")
+async def get_dispute(
+    rail: FromPath[str], reference: FromPath[str], sandbox: NamedDependency[Sandbox]
+) -> Response[Any]:
+    on = rail_named(rail)
+    found = await sandbox.writer.run(lambda db: disputes.find(db, reference))
+    if found is None or found.rail != on.name:
+        return Response({"status": "not_found"}, status_code=404)
+    return Response(found.view())
+
+
+@post("/rails/{rail:str}/disputes/{reference:str}/evidence", status_code=200)
+async def take_evidence(
+    rail: FromPath[str],
+    reference: FromPath[str],
+    request: Request[Any, Any, Any],
+    sandbox: NamedDependency[Sandbox],
+) -> wire.Taken:
+    on = rail_named(rail)
+    said = wire.decode(await request.body(), wire.Evidence).evidence
+    await sandbox.writer.run(lambda db: disputes.take_evidence(db, on.name, reference, said))
+    return wire.Taken()
+
+
+@post("/admin/disputes", status_code=200)
+async def open_dispute(
+    request: Request[Any, Any, Any], sandbox: NamedDependency[Sandbox]
+) -> wire.DisputeView:
+    asked = wire.decode(await request.body(), wire.OpenDispute)
+    now, seed = sandbox.clock.now(), sandbox.settings.seed
+    dispute = await sandbox.writer.run(lambda db: disputes.open_for(db, asked, at=now, seed=seed))
+    _nudge_dispute(sandbox, dispute)
+    return dispute.view()
+
+
+@post("/admin/disputes/{reference:str}/{verdict:str}", status_code=200)
+async def decide_dispute(
+    reference: FromPath[str], verdict: FromPath[str], sandbox: NamedDependency[Sandbox]
+) -> wire.DisputeView:
+    if verdict not in ("won", "lost"):
+        raise NotFound(f"no verdict {verdict[:40]!r}", param="verdict")
+    now = sandbox.clock.now()
+    dispute = await sandbox.writer.run(
+        lambda db: disputes.decide(db, reference, cast(disputes.Verdict, verdict), now)
+    )
+    _nudge_dispute(sandbox, dispute)
+    return dispute.view()
+
+
+def _nudge_dispute(sandbox: Sandbox, dispute: Dispute, *, after_s: float = 0) -> None:
+    sandbox.nudger.nudge(dispute.rail, dispute.reference, to="disputes", after_s=after_s)
 
 
 @post("/admin/close-day", status_code=200)
@@ -228,7 +250,8 @@ def create_app(settings: Settings, clock: Clock, stopping: asyncio.Event | None 
 
     return Litestar(
         route_handlers=[
-            *(health, operate, enquire, payer_acts),
+            *(health, operate, enquire, payer_acts, show_challenge, answer_challenge),
+            *(get_dispute, take_evidence, open_dispute, decide_dispute),
             *(close_day, plan_faults, set_opening, get_truth),
         ],
         dependencies={"sandbox": Provide(provide_sandbox, sync_to_thread=False)},

@@ -1,6 +1,7 @@
 """What a bank decides: operations, enquiries and the payer's own yes or no.
 
-Belongs here: the rules, run inside the records' transaction (`writer.py`). Does not: HTTP, SQL.
+Belongs here: the rules, run inside the records' transaction (`writer.py`). Does not: HTTP, SQL,
+what an issuer finds (`cards.py`), disputes (`disputes.py`).
 Nothing here is raised for a business decline: a decline is an answer and is remembered.
 """
 
@@ -8,25 +9,25 @@ import sqlite3
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final
-from urllib.parse import quote
 
 import msgspec
 
 from online.kernel.clock import IST, Clock
 from online.kernel.errors import Conflict, IdempotencyKeyReused, NotFound
-from online.kernel.money import format_minor
-from online.sandbox import magic, numbers, records
-from online.sandbox.magic import APPROVED, Behaviour, Operation, Outcome
-from online.sandbox.rails import CURRENCY, RAILS, Rail
-from online.sandbox.records import StoredOperation
-from online.sandbox.wire import Answer, NextAction, OperationRequest, Status
+from online.sandbox import cards, disputes, links, magic, numbers, records
+from online.sandbox.disputes import Dispute
+from online.sandbox.magic import APPROVED, Behaviour, Funding, Operation, Outcome
+from online.sandbox.rails import RAILS, Rail
+from online.sandbox.records import Eventual, Movement, MovementType, StoredOperation
+from online.sandbox.refusals import CANCELED, NOT_FOUND, refusal
+from online.sandbox.switch_file import charges
+from online.sandbox.wire import Answer, Checks, OperationRequest, Status
 
-NOT_FOUND: Final = Outcome("declined", "25", "No such payment at this bank")
-WRONG_STATE: Final = Outcome("declined", "12", "Not possible for this payment any more")
-TOO_MUCH: Final = Outcome("declined", "61", "More than is left of this payment")
-EXPIRED_CARD: Final = Outcome("declined", "54", "Expired card")
 EXPIRED: Final = Outcome("declined", "U69", "The payer did not act in time")
 DECLINED_BY_PAYER: Final = Outcome("declined", "ZA", "Declined by customer")
+CHALLENGE_EXPIRED: Final = Outcome("declined", "3DS-T", "The payer did not confirm in time")
+CHALLENGE_FAILED: Final = Outcome("declined", "3DS-N", "The payer was not authenticated")
+_WAITS: Final = (Behaviour.LATER, Behaviour.CHALLENGE)
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -35,18 +36,26 @@ class Reply(msgspec.Struct, frozen=True):
     answer: Answer | None
     held: bool = False
     nudge_later: bool = False
+    dispute: Dispute | None = None  # that began with it
 
 
 class Bank:
     """All rails; they differ in data only."""
 
     def __init__(
-        self, clock: Clock, seed: int, *, pending_s: int = 1, payer_expiry_s: int = 900
+        self,
+        clock: Clock,
+        seed: int,
+        *,
+        pending_s: int = 1,
+        payer_expiry_s: int = 900,
+        public_url: str = "http://127.0.0.1:8090",
     ) -> None:
         self._clock = clock
         self._seed = seed
         self._pending = timedelta(seconds=pending_s)
         self._payer_expiry = timedelta(seconds=payer_expiry_s)
+        self._public_url = public_url
 
     def operate(
         self,
@@ -79,17 +88,12 @@ class Bank:
         stored = records.find(db, reference)
         if stored is None or stored.rail != rail.name:
             raise NotFound("no such operation", param="reference")
-        age = self._clock.now() - stored.created_at
-        if stored.pending_kind == "later" and age >= self._pending:
-            return self._finish(db, stored, APPROVED)
-        if stored.pending_kind == "payer" and age >= self._payer_expiry:
-            return self._finish(db, stored, EXPIRED)
-        return stored.answer
+        return self._present(db, stored)
 
     def payer_acts(
-        self, db: sqlite3.Connection, reference: str, *, approves: bool
+        self, db: sqlite3.Connection, reference: str, *, approves: bool, funding: Funding = "bank"
     ) -> tuple[str, Answer]:
-        """The payer of a pending UPI payment says yes or no; gives the rail and the outcome."""
+        """The payer of a pending payment says yes or no; gives the rail and the outcome."""
         stored = records.find(db, reference)
         if stored is None:
             raise NotFound("no such operation", param="reference")
@@ -98,41 +102,59 @@ class Bank:
             if stored.answer.status != wanted:
                 raise Conflict(f"the payment is already {stored.answer.status}", param="reference")
             return stored.rail, stored.answer
-        if self._clock.now() - stored.created_at >= self._payer_expiry:
-            return stored.rail, self._finish(db, stored, EXPIRED)
-        outcome = APPROVED if approves else DECLINED_BY_PAYER
-        return stored.rail, self._finish(db, stored, outcome)
+        if self._is_too_late(stored):
+            return stored.rail, self._present(db, stored)
+        if approves:
+            eventual = stored.eventual or Eventual(
+                msgspec.structs.replace(APPROVED, funding=funding)
+            )
+            return stored.rail, self._finish(db, stored, eventual)
+        no = CHALLENGE_FAILED if stored.pending_kind == "challenge" else DECLINED_BY_PAYER
+        return stored.rail, self._refuse(db, stored, no)
+
+    def challenged(self, db: sqlite3.Connection, reference: str) -> StoredOperation:
+        """The card payment that a page of ours is about, as it stands now."""
+        stored = records.find(db, reference)
+        if stored is None or stored.eventual is None or not _is_card_payment(stored):
+            raise NotFound("no such payment", param="reference")
+        return msgspec.structs.replace(stored, answer=self._present(db, stored))
+
+    def _present(self, db: sqlite3.Connection, stored: StoredOperation) -> Answer:
+        """The answer as time has made it."""
+        age = self._clock.now() - stored.created_at
+        if stored.pending_kind == "later" and age >= self._pending:
+            return self._finish(db, stored, stored.eventual or Eventual(APPROVED))
+        if self._is_too_late(stored):
+            challenge = stored.pending_kind == "challenge"
+            return self._refuse(db, stored, CHALLENGE_EXPIRED if challenge else EXPIRED)
+        return stored.answer
+
+    def _is_too_late(self, stored: StoredOperation) -> bool:
+        waits = stored.pending_kind in ("payer", "challenge")
+        return waits and self._clock.now() - stored.created_at >= self._payer_expiry
 
     def _decide(
         self, db: sqlite3.Connection, rail: Rail, operation: Operation, request: OperationRequest
     ) -> tuple[str, Outcome | None]:
         """The authorization it belongs to and the outcome; no outcome: the payer has to act."""
         root = request.reference
-        if operation in ("capture", "void", "refund"):
+        if operation in ("capture", "void", "reverse", "refund"):
             original = records.find(db, request.original_reference or "")
             if original is None or original.rail != rail.name:
                 return root, NOT_FOUND
             root = original.root
-            refusal = _refusal(db, operation, request.amount, root)
-            if refusal is not None:
-                return root, refusal
+            no = refusal(db, operation, request.amount, root)
+            if no is not None:
+                return root, no
         forced = magic.of_amount(operation, request.amount, upi=rail.method == "upi")
         if forced is not None:
             return root, forced
         if request.card is not None:
-            return root, self._of_card(request)
+            return root, cards.decide(request.card, self._clock.now().astimezone(IST).date())
         if request.upi is not None:
             payer = request.upi.payer_vpa
             return root, None if payer is None else magic.of_vpa(payer)
         return root, APPROVED
-
-    def _of_card(self, request: OperationRequest) -> Outcome:
-        card = request.card
-        assert card is not None
-        today = self._clock.now().astimezone(IST).date()
-        if (card.exp_year, card.exp_month) < (today.year, today.month):
-            return EXPIRED_CARD
-        return magic.of_card(card.pan)
 
     def _remember(
         self,
@@ -146,9 +168,10 @@ class Bank:
         outcome: Outcome | None,
     ) -> Reply:
         now = self._clock.now()
-        later = outcome is not None and outcome.behaviour is Behaviour.LATER
-        pending = outcome is None or later
-        answer = self._answer(db, rail, request, None if pending else outcome, now)
+        waits = outcome is not None and outcome.behaviour in _WAITS
+        pending = outcome is None or waits
+        found = cards.checks(request.card, outcome) if request.card and outcome else None
+        answer = self._answer(db, rail, request, None if pending else outcome, found)
         stored = StoredOperation(
             reference=request.reference,
             idempotency_key=key,
@@ -161,29 +184,51 @@ class Bank:
             answer=answer,
             instrument=_instrument(request),
             created_at=now,
-            pending_kind=None if not pending else "later" if later else "payer",
+            pending_kind=_pending_kind(outcome),
+            eventual=Eventual(outcome, found) if outcome and waits else None,
+            dispute_reason=outcome.dispute if outcome else None,
+            return_url=request.return_url,
         )
         records.insert(db, stored)
+        dispute = None
         if answer.status == "approved":
             payee = request.beneficiary.name if request.beneficiary else None
-            self._take_effect(db, stored, at=now, payee=payee)
-        held = outcome is not None and outcome.behaviour is Behaviour.HELD
-        return Reply(answer, held=held, nudge_later=later)
+            dispute = self._take_effect(db, stored, at=now, payee=payee)
+        return Reply(
+            answer,
+            held=outcome is not None and outcome.behaviour is Behaviour.HELD,
+            nudge_later=stored.pending_kind == "later",
+            dispute=dispute,
+        )
 
-    def _finish(self, db: sqlite3.Connection, stored: StoredOperation, outcome: Outcome) -> Answer:
-        """A pending payment ends now."""
-        old = stored.answer
+    def _refuse(self, db: sqlite3.Connection, stored: StoredOperation, no: Outcome) -> Answer:
+        """A pending payment comes to nothing."""
+        found = stored.eventual.checks if stored.eventual else None
+        return self._finish(
+            db, stored, Eventual(no, cards.unauthenticated(found) if found else None)
+        )
+
+    def _finish(
+        self, db: sqlite3.Connection, stored: StoredOperation, eventual: Eventual
+    ) -> Answer:
+        """A pending operation ends now."""
+        old, outcome = stored.answer, eventual.outcome
+        approved = outcome.status == "approved"
+        by_card = approved and _is_card_payment(stored)
+        by_upi = RAILS[stored.rail].method == "upi" and stored.operation == "authorize"
         answer = Answer(
             status=outcome.status,
             code=outcome.code,
             rail_reference=old.rail_reference,
             network_reference=old.network_reference,
-            auth_code=None,
+            auth_code=numbers.auth_code(self._seed, stored.reference) if by_card else None,
             message=outcome.message,
             next_action=None,
+            checks=eventual.checks,
+            funding=outcome.funding if by_upi and approved else None,
         )
         records.finish(db, stored.reference, answer, 0)
-        if outcome.status == "approved":
+        if approved:
             self._take_effect(db, stored, at=self._clock.now())
         return answer
 
@@ -194,19 +239,46 @@ class Bank:
         *,
         at: datetime,
         payee: str | None = None,
-    ) -> None:
-        """An approved operation moves money, or the right to it."""
+    ) -> Dispute | None:
+        """An approved operation moves money, or the right to it. Money may be disputed at once."""
         amount_minor = stored.amount_minor
         if stored.operation == "void":
-            records.set_voided(db, stored.root)
+            self._release(db, stored.root)
         elif stored.operation == "refund":
             records.add_refunded(db, stored.root, amount_minor)
-            records.add_movement(db, stored, "REFUND", at=at)
+            _move(db, stored, "REFUND", at)
+        elif stored.operation == "reverse":
+            back = [
+                charges(RAILS[m.rail], m.amount_minor) for m in records.captures_of(db, stored.root)
+            ]
+            records.set_reversed(db, stored.root)
+            fee_back, gst_back = (sum(parts) for parts in zip(*back, strict=True))
+            _move(db, stored, "REVERSAL", at, fee_back=fee_back, gst_back=gst_back)
         elif stored.operation == "payout":
-            records.add_movement(db, stored, "PAYOUT", at=at, payee=payee)
+            _move(db, stored, "PAYOUT", at, payee=payee)
         elif stored.operation == "capture" or stored.capture:
             records.add_captured(db, stored.root, amount_minor)
-            records.add_movement(db, stored, "PAY", at=at)
+            _move(db, stored, "PAY", at)
+            return self._disputed_at_once(db, stored.root, at)
+        return None
+
+    def _release(self, db: sqlite3.Connection, root: str) -> None:
+        """What is left of an authorization goes; one that waits for its payer ends."""
+        payment = records.find(db, root)
+        assert payment is not None
+        if payment.pending_kind is not None:
+            self._refuse(db, payment, CANCELED)
+        records.set_voided(db, root)
+
+    def _disputed_at_once(self, db: sqlite3.Connection, root: str, at: datetime) -> Dispute | None:
+        payment = records.find(db, root)
+        if payment is None or payment.dispute_reason is None:
+            return None
+        if disputes.of_payment(db, root) is not None:
+            return None
+        return disputes.open_one(
+            db, payment, at=at, seed=self._seed, reason_code=payment.dispute_reason
+        )
 
     def _answer(
         self,
@@ -214,44 +286,82 @@ class Bank:
         rail: Rail,
         request: OperationRequest,
         outcome: Outcome | None,
-        now: datetime,
+        found: Checks | None,
     ) -> Answer:
-        attempt = 0
-        while True:
-            number = numbers.rail_reference(rail, self._seed, request.reference, now, attempt)
-            if not records.rail_reference_taken(db, rail.name, number):
-                break
-            attempt += 1
+        number = numbers.free_rail_reference(
+            rail,
+            self._seed,
+            request.reference,
+            self._clock.now(),
+            lambda candidate: records.rail_reference_taken(db, rail.name, candidate),
+        )
         network = numbers.network_reference(rail, self._seed, request.reference)
-        approved_card = request.card is not None and outcome is not None and outcome.code == "00"
+        if outcome is None:
+            return Answer(
+                status="pending",
+                code="01",
+                rail_reference=number,
+                network_reference=network,
+                auth_code=None,
+                message="Waiting for the payer" if request.upi or request.card else "Under way",
+                next_action=links.next_action(request, network, self._public_url),
+            )
+        approved = outcome.status == "approved"
+        by_card = request.card is not None and approved
         return Answer(
-            status="pending" if outcome is None else outcome.status,
-            code="01" if outcome is None else outcome.code,
+            status=outcome.status,
+            code=outcome.code,
             rail_reference=number,
             network_reference=network,
-            auth_code=numbers.auth_code(self._seed, request.reference) if approved_card else None,
-            message="Waiting for the payer" if outcome is None else outcome.message,
-            next_action=_next_action(request, network) if outcome is None else None,
+            auth_code=numbers.auth_code(self._seed, request.reference) if by_card else None,
+            message=outcome.message,
+            next_action=None,
+            checks=found,
+            funding=outcome.funding if request.upi is not None and approved else None,
         )
 
 
-def _refusal(
-    db: sqlite3.Connection, operation: Operation, amount_minor: int, root: str
-) -> Outcome | None:
-    """Why the bank will not capture, void or refund this much of a payment; None: it will."""
-    payment = records.find(db, root)
-    if payment is None:
-        return NOT_FOUND
-    if payment.operation != "authorize" or payment.answer.status != "approved":
-        return WRONG_STATE
-    left_to_capture = payment.amount_minor - payment.captured_minor
-    if operation == "refund":
-        left = payment.captured_minor - payment.refunded_minor
-        return TOO_MUCH if amount_minor > left else None
-    if payment.voided or left_to_capture == 0:
-        return WRONG_STATE
-    # A void releases all that is left, whatever amount it names.
-    return TOO_MUCH if operation == "capture" and amount_minor > left_to_capture else None
+def _move(
+    db: sqlite3.Connection,
+    stored: StoredOperation,
+    kind: MovementType,
+    at: datetime,
+    *,
+    payee: str | None = None,
+    fee_back: int = 0,
+    gst_back: int = 0,
+) -> None:
+    """Money of an operation moves now, on the bank day that is open."""
+    day = records.open_day(db, at)
+    movement = Movement(
+        reference=stored.reference,
+        rail=stored.rail,
+        type=kind,
+        amount_minor=stored.amount_minor,
+        moved_at=at,
+        bank_day=day,
+        report_on=day,
+        rrn=stored.answer.rail_reference,
+        network_ref=stored.answer.network_reference,
+        payee=payee,
+        fee_back_minor=fee_back,
+        gst_back_minor=gst_back,
+    )
+    records.add_movement(db, movement)
+
+
+def _pending_kind(outcome: Outcome | None) -> records.PendingKind | None:
+    if outcome is None:
+        return "payer"
+    kinds: dict[Behaviour, records.PendingKind] = {
+        Behaviour.LATER: "later",
+        Behaviour.CHALLENGE: "challenge",
+    }
+    return kinds.get(outcome.behaviour)
+
+
+def _is_card_payment(stored: StoredOperation) -> bool:
+    return RAILS[stored.rail].method == "card" and stored.operation == "authorize"
 
 
 def _instrument(request: OperationRequest) -> str:
@@ -271,26 +381,6 @@ def _fingerprint(rail: Rail, operation: Operation, request: OperationRequest) ->
         *(request.original_reference, request.capture),
     )
     return sha256("\x1f".join(map(str, parts)).encode()).hexdigest()
-
-
-def _next_action(request: OperationRequest, network_reference: str | None) -> NextAction | None:
-    """The link that a UPI app opens, or that a QR code shows (UPI linking specification)."""
-    upi = request.upi
-    if upi is None or upi.flow == "collect":
-        return None
-    fields = {
-        "pa": upi.payee_vpa,
-        "pn": "Khata",
-        "tid": network_reference or "",
-        "tr": request.reference,
-        "tn": upi.note[:50],
-        "am": format_minor(request.amount, CURRENCY),
-        "cu": CURRENCY,
-        "mode": "04" if upi.flow == "intent" else "15",
-    }
-    query = "&".join(f"{name}={quote(value, safe='@.')}" for name, value in fields.items() if value)
-    kind = "upi_intent" if upi.flow == "intent" else "upi_qr"
-    return NextAction(type=kind, link=f"upi://pay?{query}")  # type: ignore[arg-type]
 
 
 def rail_named(name: str) -> Rail:

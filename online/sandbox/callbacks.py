@@ -1,4 +1,5 @@
-"""Tells the gateway that a pending operation has ended, once and without a promise.
+"""Tells the gateway that a pending operation has ended or that a dispute has moved, once and
+without a promise.
 
 Belongs here: the nudge. Does not: its content; the gateway enquires and believes only that.
 """
@@ -12,18 +13,20 @@ _LOG = logging.getLogger(__name__)
 
 
 class Nudger:
-    """Posts `{callback_url}/internal/rails/{rail}/callbacks`; no URL: does nothing."""
+    """Posts to `{callback_url}/internal/rails/{rail}/…`; no URL: does nothing."""
 
     def __init__(self, callback_url: str | None) -> None:
         self._url = callback_url.rstrip("/") if callback_url else None
         self._client: httpx.AsyncClient | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def nudge(self, rail: str, reference: str, *, after_s: float = 0) -> None:
-        """Send in the background, `after_s` from now."""
+    def nudge(
+        self, rail: str, reference: str, *, to: str = "callbacks", after_s: float = 0
+    ) -> None:
+        """Send in the background, `after_s` from now; `to` is the last part of the address."""
         if self._url is None:
             return
-        task = asyncio.create_task(self._send(rail, reference, after_s))
+        task = asyncio.create_task(self._send(rail, reference, to, after_s))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -33,11 +36,11 @@ class Nudger:
         if self._client is not None:
             await self._client.aclose()
 
-    async def _send(self, rail: str, reference: str, after_s: float) -> None:
+    async def _send(self, rail: str, reference: str, to: str, after_s: float) -> None:
         await asyncio.sleep(after_s)
         if self._client is None:
             self._client = httpx.AsyncClient(timeout=2.0, trust_env=False)
-        url = f"{self._url}/internal/rails/{rail}/callbacks"
+        url = f"{self._url}/internal/rails/{rail}/{to}"
         try:
             await self._client.post(url, json={"reference": reference})
         except httpx.HTTPError as error:

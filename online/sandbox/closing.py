@@ -37,14 +37,14 @@ class BankFile(msgspec.Struct, frozen=True):
 
 def set_opening(db: sqlite3.Connection, bank: str, amount_minor: int) -> None:
     """The balance before the first statement."""
-    if _last_closed(db) is not None:
+    if records.last_closed(db) is not None:
         raise Conflict("a day is closed already: its statement has the opening balance")
     db.execute("insert or replace into openings values (?, ?)", (bank, amount_minor))
 
 
 def set_fault_plan(db: sqlite3.Connection, plan: FaultPlan) -> None:
     """The faults for a day that is still open."""
-    last = _last_closed(db)
+    last = records.last_closed(db)
     if last is not None and plan.bank_day <= last:
         raise Conflict(f"{plan.bank_day} is closed", param="bank_day")
     row = (plan.bank_day.isoformat(), _ENCODER.encode(plan))
@@ -62,7 +62,7 @@ def close_day(db: sqlite3.Connection, day: date, *, seed: int) -> list[BankFile]
     stored = _stored_files(db, day)
     if stored:
         return stored
-    last = _last_closed(db)
+    last = records.last_closed(db)
     if last is not None and day <= last:
         raise Conflict(f"days close in order, and {last} is closed", param="bank_day")
     movements = records.unreported(db, day)
@@ -114,11 +114,6 @@ def _settle(lines: Sequence[Line], day: date, seed: int) -> list[Settlement]:
     return [
         switch_file.settlement(RAILS[rail], day, by_rail[rail], seed) for rail in sorted(by_rail)
     ]
-
-
-def _last_closed(db: sqlite3.Connection) -> date | None:
-    value = db.execute("select max(bank_day) from statements").fetchone()[0]
-    return None if value is None else date.fromisoformat(value)
 
 
 def _stored_files(db: sqlite3.Connection, day: date) -> list[BankFile]:

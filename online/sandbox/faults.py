@@ -65,15 +65,18 @@ class Bent(msgspec.Struct, frozen=True):
 
 def line_of(movement: Movement, *, gross_minor: int | None = None) -> Line:
     """The row that a movement should have in its rail's file."""
+    assert movement.type != "PAYOUT"  # those stand on the bank's statement
     amount_minor = movement.amount_minor if gross_minor is None else gross_minor
     return Line(
         rail=movement.rail,
-        type="PAY" if movement.type == "PAY" else "REFUND",
+        type=movement.type,
         order_ref=movement.reference,
         moved_at=movement.moved_at,
         rrn=movement.rrn,
         network_ref=movement.network_ref,
         gross_minor=amount_minor if movement.type == "PAY" else -amount_minor,
+        fee_back_minor=movement.fee_back_minor,
+        gst_back_minor=movement.gst_back_minor,
     )
 
 

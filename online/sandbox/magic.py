@@ -1,7 +1,7 @@
 """Magic values: which VPA, card number or amount makes the sandbox do what.
 
-Belongs here: the tables, from which the documentation is generated, and the look-up.
-Does not: what an outcome does to the records (`bank.py`).
+Belongs here: the tables, from which `docs/sandbox.md` is written (`documentation.py`), and the
+look-up. Does not: what an outcome does to the records (`bank.py`).
 """
 
 from enum import Enum
@@ -9,8 +9,10 @@ from typing import Final, Literal
 
 import msgspec
 
-Operation = Literal["authorize", "capture", "void", "refund", "payout"]
+Operation = Literal["authorize", "capture", "void", "reverse", "refund", "payout"]
 FinalStatus = Literal["approved", "declined", "failed"]
+Funding = Literal["bank", "ppi", "rupay_credit", "credit_line"]
+Authentication = Literal["challenged", "frictionless", "failed", "none"]
 
 
 class Behaviour(Enum):
@@ -20,6 +22,7 @@ class Behaviour(Enum):
     HELD = "done at once, but the answer comes after the caller's time-out; an enquiry knows it"
     LATER = "pending; the first enquiry a second later knows the outcome"
     LOST = "never arrived: no answer, and an enquiry finds nothing"
+    CHALLENGE = "pending, until the payer has confirmed on the page of the card's bank"
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -29,6 +32,10 @@ class Outcome(msgspec.Struct, frozen=True):
     code: str
     message: str
     behaviour: Behaviour = Behaviour.AT_ONCE
+    funding: Funding = "bank"  # of a UPI payment: where its money comes from
+    avs: str = "U"  # of a card: Indian banks hardly check addresses
+    authentication: Authentication = "none"
+    dispute: str | None = None  # the reason code with which it is disputed after capture
 
 
 APPROVED: Final = Outcome("approved", "00", "Approved")
@@ -36,6 +43,9 @@ _TIMEOUT_APPROVED: Final = Outcome("approved", "00", "Approved", Behaviour.HELD)
 
 VPAS: Final[dict[str, Outcome]] = {
     "success@khata": APPROVED,
+    "credit@khata": Outcome("approved", "00", "Approved", funding="rupay_credit"),
+    "wallet@khata": Outcome("approved", "00", "Approved", funding="ppi"),
+    "creditline@khata": Outcome("approved", "00", "Approved", funding="credit_line"),
     "decline@khata": Outcome("declined", "ZA", "Declined by customer"),
     "insufficient@khata": Outcome("declined", "Z9", "Insufficient funds"),
     "wrongpin@khata": Outcome("declined", "ZM", "Invalid UPI PIN"),
@@ -58,6 +68,13 @@ CARDS: Final[dict[str, Outcome]] = {
     "4000000000000119": Outcome("failed", "96", "System malfunction"),
     "4000000000006801": _TIMEOUT_APPROVED,
     "4000000000006702": Outcome("declined", "05", "Do not honour", Behaviour.HELD),
+    "4000000000003220": Outcome(
+        "approved", "00", "Approved", Behaviour.CHALLENGE, authentication="challenged"
+    ),
+    "4000000000003063": Outcome("approved", "00", "Approved", authentication="frictionless"),
+    "4000000000000259": Outcome("approved", "00", "Approved", dispute="10.4"),
+    "4000000000000101": Outcome("declined", "N7", "CVC does not match"),
+    "4000000000000010": Outcome("approved", "00", "Approved", avs="N"),
 }
 
 
@@ -70,7 +87,9 @@ class MagicAmount(msgspec.Struct, frozen=True):
 
 
 _PAYMENT: Final[frozenset[Operation]] = frozenset({"authorize"})
-_AFTERWARDS: Final[frozenset[Operation]] = frozenset({"capture", "refund", "payout"})
+_AFTERWARDS: Final[frozenset[Operation]] = frozenset({"capture", "reverse", "refund", "payout"})
+_REFUND: Final[frozenset[Operation]] = frozenset({"refund"})
+_LATER: Final = Outcome("approved", "00", "Approved", Behaviour.LATER)
 _NO_FUNDS: Final = (
     Outcome("declined", "Z9", "Insufficient funds"),
     Outcome("declined", "51", "Insufficient funds"),
@@ -85,6 +104,12 @@ AMOUNTS: Final[dict[int, MagicAmount]] = {
     100_051: MagicAmount(_PAYMENT, *_NO_FUNDS),
     100_067: MagicAmount(_PAYMENT, *_TIMEOUT_DECLINED),
     100_068: MagicAmount(_PAYMENT, _TIMEOUT_APPROVED, _TIMEOUT_APPROVED),
+    100_160: MagicAmount(_REFUND, _LATER, _LATER),
+    100_161: MagicAmount(
+        _REFUND,
+        Outcome("declined", "YF", "The account is blocked", Behaviour.LATER),
+        Outcome("declined", "46", "The account is closed", Behaviour.LATER),
+    ),
     100_151: MagicAmount(_AFTERWARDS, *_NO_FUNDS),
     100_167: MagicAmount(_AFTERWARDS, *_TIMEOUT_DECLINED),
     100_168: MagicAmount(_AFTERWARDS, _TIMEOUT_APPROVED, _TIMEOUT_APPROVED),

@@ -4,6 +4,7 @@ Belongs here: RRN, UTR, UPI transaction id, ARN, authorization code. The same se
 give the same number on every run; `attempt` gives the next candidate when one is taken.
 """
 
+from collections.abc import Callable
 from datetime import date, datetime
 from hashlib import sha256
 
@@ -26,6 +27,16 @@ def rail_reference(rail: Rail, seed: int, reference: str, at: datetime, attempt:
     if rail.method == "payout":
         return f"{rail.bank_code}N{local:%y%j}{_digits(6, *parts)}"
     return f"{local.year % 10}{local:%j}{_digits(8, *parts)}"
+
+
+def free_rail_reference(
+    rail: Rail, seed: int, reference: str, at: datetime, taken: Callable[[str], bool]
+) -> str:
+    """The first candidate that nothing else of the rail has."""
+    attempt = 0
+    while taken(number := rail_reference(rail, seed, reference, at, attempt)):
+        attempt += 1
+    return number
 
 
 def network_reference(rail: Rail, seed: int, reference: str) -> str | None:

@@ -18,6 +18,8 @@ class Rail(msgspec.Struct, frozen=True):
     bank_code: str  # four letters, the first part of a UTR
     network_prefix: str  # what its network references start with
     fee_bps: int  # charged to us on each payment, GST on top
+    evidence_days: int = 0  # to answer a dispute
+    dispute_reason: str = ""  # where nobody names another
 
     @property
     def settlement_prefix(self) -> str:
@@ -25,10 +27,10 @@ class Rail(msgspec.Struct, frozen=True):
 
 
 _RAILS: Final = (
-    Rail("upi_hdfc", "upi", "HDFC", "HDF", 50),
-    Rail("upi_icici", "upi", "ICIC", "ICI", 60),
-    Rail("card_a", "card", "ACQA", "74", 150),
-    Rail("card_b", "card", "ACQB", "75", 170),
+    Rail("upi_hdfc", "upi", "HDFC", "HDF", 50, 3, "108"),
+    Rail("upi_icici", "upi", "ICIC", "ICI", 60, 3, "108"),
+    Rail("card_a", "card", "ACQA", "74", 150, 20, "10.4"),
+    Rail("card_b", "card", "ACQB", "75", 170, 20, "10.4"),
     Rail("bank_hdfc", "payout", "HDFC", "", 0),
 )
 RAILS: Final = {rail.name: rail for rail in _RAILS}

@@ -6,15 +6,16 @@ what it writes at the close of a day (`closing.py`).
 
 import sqlite3
 from datetime import date, datetime, timedelta
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
 from online.kernel.clock import IST
-from online.sandbox.magic import Operation
-from online.sandbox.wire import Answer
+from online.sandbox.magic import Operation, Outcome
+from online.sandbox.wire import Answer, Checks
 
-MovementType = Literal["PAY", "REFUND", "PAYOUT"]
+MovementType = Literal["PAY", "REFUND", "REVERSAL", "CHARGEBACK", "PAYOUT"]
+PendingKind = Literal["payer", "later", "challenge"]
 CUT_OFF_HOUR: Final = 21
 
 _ENCODER: Final = msgspec.json.Encoder()
@@ -22,15 +23,45 @@ _ANSWER: Final = msgspec.json.Decoder(Answer)
 # The columns of a `StoredOperation`, in its order.
 _FIND: Final = """
     select reference, idempotency_key, fingerprint, rail, operation, amount, root, capture, answer,
-        instrument, created_at, pending_kind, captured, refunded, voided
+        instrument, created_at, pending_kind, captured, refunded, voided, reversed, eventual,
+        dispute_reason, return_url
     from operations """
 _FIND_BY_REFERENCE: Final = _FIND + "where reference = ?"
 _FIND_BY_KEY: Final = _FIND + "where idempotency_key = ?"
 _INSERT: Final = """
     insert into operations (reference, idempotency_key, fingerprint, rail, operation, amount, root,
         capture, answer, instrument, created_at, pending_kind, captured, refunded, voided,
-        status, rail_reference)
-    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+        reversed, eventual, dispute_reason, return_url, status, rail_reference)
+    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+# The columns of a `Movement`, in its order.
+_CAPTURES: Final = """
+    select reference, rail, type, amount, moved_at, bank_day, report_on, rrn, network_ref, payee,
+        fee_back, gst_back
+    from movements
+    where type = 'PAY' and reference in (
+        select ?1 union all
+        select reference from operations where root = ?1 and operation <> 'authorize')
+    order by moved_at, reference"""
+_UNREPORTED: Final = """
+    select reference, rail, type, amount, moved_at, bank_day, report_on, rrn, network_ref, payee,
+        fee_back, gst_back
+    from movements
+    where reported_on is null and report_on <= ?
+    order by moved_at, reference"""
+_MOVE: Final = """
+    insert into movements (reference, rail, type, amount, moved_at, bank_day, report_on, rrn,
+        network_ref, payee, fee_back, gst_back)
+    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+
+
+class Eventual(msgspec.Struct, frozen=True):
+    """What a pending operation comes to, unless it is refused or too late."""
+
+    outcome: Outcome
+    checks: Checks | None = None
+
+
+_EVENTUAL: Final = msgspec.json.Decoder(Eventual)
 
 
 class StoredOperation(msgspec.Struct, frozen=True):
@@ -47,10 +78,14 @@ class StoredOperation(msgspec.Struct, frozen=True):
     answer: Answer
     instrument: str
     created_at: datetime
-    pending_kind: Literal["payer", "later"] | None = None
+    pending_kind: PendingKind | None = None
     captured_minor: int = 0
     refunded_minor: int = 0
     voided: bool = False
+    reversed: bool = False
+    eventual: Eventual | None = None
+    dispute_reason: str | None = None
+    return_url: str | None = None
 
 
 class Movement(msgspec.Struct, frozen=True):
@@ -66,6 +101,8 @@ class Movement(msgspec.Struct, frozen=True):
     rrn: str
     network_ref: str | None
     payee: str | None
+    fee_back_minor: int = 0
+    gst_back_minor: int = 0
 
 
 def bank_day(at: datetime) -> date:
@@ -80,7 +117,8 @@ def _operation_of(row: tuple[object, ...]) -> StoredOperation:
     fields["answer"] = _ANSWER.decode(row[8])  # type: ignore[arg-type]
     fields["capture"] = bool(row[7])
     fields["created_at"] = datetime.fromisoformat(str(row[10]))
-    fields["voided"] = bool(row[14])
+    fields["voided"], fields["reversed"] = bool(row[14]), bool(row[15])
+    fields["eventual"] = None if row[16] is None else _EVENTUAL.decode(row[16])  # type: ignore[arg-type]
     return StoredOperation(**fields)  # type: ignore[arg-type]
 
 
@@ -103,6 +141,8 @@ def insert(db: sqlite3.Connection, stored: StoredOperation) -> None:
         *(stored.operation, stored.amount_minor, stored.root, int(stored.capture)),
         *(_ENCODER.encode(stored.answer), stored.instrument, stored.created_at.isoformat()),
         *(stored.pending_kind, stored.captured_minor, stored.refunded_minor, int(stored.voided)),
+        *(int(stored.reversed), stored.eventual and _ENCODER.encode(stored.eventual)),
+        *(stored.dispute_reason, stored.return_url),
         *(stored.answer.status, stored.answer.rail_reference),
     )
     db.execute(_INSERT, values)
@@ -134,57 +174,71 @@ def set_voided(db: sqlite3.Connection, root: str) -> None:
     db.execute("update operations set voided = 1 where reference = ?", (root,))
 
 
+def set_reversed(db: sqlite3.Connection, root: str) -> None:
+    """All of a payment was undone; what was never taken is released with it."""
+    db.execute("update operations set reversed = 1, voided = 1 where reference = ?", (root,))
+
+
+def refunds_under_way(db: sqlite3.Connection, root: str) -> int:
+    """The sum of refunds that wait for their end."""
+    query = (
+        "select coalesce(sum(amount), 0) from operations where root = ?"
+        " and operation <> 'authorize' and operation = 'refund' and pending_kind is not null"
+    )
+    return int(db.execute(query, (root,)).fetchone()[0])
+
+
 def rail_reference_taken(db: sqlite3.Connection, rail: str, rail_reference: str) -> bool:
-    """Whether another operation of this rail has this reference number."""
-    query = "select 1 from operations where rail = ? and rail_reference = ?"
+    """Whether something else of this rail has this reference number."""
+    query = (
+        "select 1 from operations where rail = ?1 and rail_reference = ?2"
+        " union all select 1 from disputes where rail = ?1 and rail_reference = ?2"
+    )
     return db.execute(query, (rail, rail_reference)).fetchone() is not None
 
 
-def add_movement(
-    db: sqlite3.Connection,
-    stored: StoredOperation,
-    kind: MovementType,
-    *,
-    at: datetime,
-    payee: str | None = None,
-) -> None:
-    """Money moved now: on the bank day of `at`, or on the next one that is still open."""
-    day = bank_day(at)
-    closed = db.execute("select max(bank_day) from statements").fetchone()[0]
-    if closed is not None and date.fromisoformat(closed) >= day:
-        day = date.fromisoformat(closed) + timedelta(days=1)
+def last_closed(db: sqlite3.Connection) -> date | None:
+    """The last bank day that is closed."""
+    value = db.execute("select max(bank_day) from statements").fetchone()[0]
+    return None if value is None else date.fromisoformat(value)
+
+
+def open_day(db: sqlite3.Connection, at: datetime) -> date:
+    """The bank day of what moves at `at`, or the next one that is still open."""
+    day, closed = bank_day(at), last_closed(db)
+    return closed + timedelta(days=1) if closed is not None and closed >= day else day
+
+
+def add_movement(db: sqlite3.Connection, moved: Movement) -> None:
+    """Money moved."""
     values = (
-        *(stored.reference, stored.rail, kind, stored.amount_minor, at.isoformat()),
-        *(day.isoformat(), day.isoformat()),
-        *(stored.answer.rail_reference, stored.answer.network_reference, payee),
+        *(moved.reference, moved.rail, moved.type, moved.amount_minor, moved.moved_at.isoformat()),
+        *(moved.bank_day.isoformat(), moved.report_on.isoformat()),
+        *(moved.rrn, moved.network_ref, moved.payee),
+        *(moved.fee_back_minor, moved.gst_back_minor),
     )
-    db.execute(
-        "insert into movements (reference, rail, type, amount, moved_at, bank_day, report_on,"
-        " rrn, network_ref, payee) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        values,
-    )
+    db.execute(_MOVE, values)
+
+
+def captures_of(db: sqlite3.Connection, root: str) -> list[Movement]:
+    """What was taken of an authorization, with it or after it."""
+    return [_movement_of(row) for row in db.execute(_CAPTURES, (root,))]
 
 
 def unreported(db: sqlite3.Connection, day: date) -> list[Movement]:
     """What the files of `day` have to show, in the order they show it."""
-    rows = db.execute(
-        "select reference, rail, type, amount, moved_at, bank_day, report_on, rrn, network_ref,"
-        " payee from movements where reported_on is null and report_on <= ?"
-        " order by moved_at, reference",
-        (day.isoformat(),),
+    return [_movement_of(row) for row in db.execute(_UNREPORTED, (day.isoformat(),))]
+
+
+def _movement_of(row: tuple[Any, ...]) -> Movement:
+    reference, rail, kind, amount_minor, moved_at, bank_day_of, report_on, *rest = row
+    return Movement(
+        reference,
+        rail,
+        kind,
+        amount_minor,
+        datetime.fromisoformat(moved_at),
+        date.fromisoformat(bank_day_of),
+        date.fromisoformat(report_on),
+        *rest,
     )
-    return [
-        Movement(
-            reference,
-            rail,
-            kind,
-            amount_minor,
-            datetime.fromisoformat(moved_at),
-            date.fromisoformat(bank_day_of),
-            date.fromisoformat(report_on),
-            rrn=rest[0],
-            network_ref=rest[1],
-            payee=rest[2],
-        )
-        for reference, rail, kind, amount_minor, moved_at, bank_day_of, report_on, *rest in rows
-    ]

@@ -24,27 +24,36 @@ HEADER: Final = (
 )
 
 
+LineType = Literal["PAY", "REFUND", "REVERSAL", "CHARGEBACK"]
+
+
 class Line(msgspec.Struct, frozen=True):
-    """One row of the file; refunds are negative."""
+    """One row of the file; what goes back to the payer is negative. A reversal says what it
+    returns of the payment's charges.
+    """
 
     rail: str
-    type: Literal["PAY", "REFUND"]
+    type: LineType
     order_ref: str
     moved_at: datetime
     rrn: str
     network_ref: str | None
     gross_minor: int
+    fee_back_minor: int = 0
+    gst_back_minor: int = 0
 
     @property
     def fee_minor(self) -> int:
         """The rail's charge: on payments only, rounded half-even a line."""
-        if self.type == "REFUND":
-            return 0
-        return divide_half_even(self.gross_minor * RAILS[self.rail].fee_bps, 10_000)
+        if self.type != "PAY":
+            return -self.fee_back_minor
+        return charges(RAILS[self.rail], self.gross_minor)[0]
 
     @property
     def gst_minor(self) -> int:
-        return divide_half_even(self.fee_minor * GST_BPS, 10_000)
+        if self.type != "PAY":
+            return -self.gst_back_minor
+        return charges(RAILS[self.rail], self.gross_minor)[1]
 
     @property
     def net_minor(self) -> int:
@@ -67,6 +76,12 @@ class Settlement(msgspec.Struct, frozen=True):
     @property
     def file_name(self) -> str:
         return f"{self.rail}_settlement_{self.settled_on.isoformat()}.csv"
+
+
+def charges(rail: Rail, gross_minor: int) -> tuple[int, int]:
+    """The fee of a payment and the GST on it, each rounded half-even."""
+    fee_minor = divide_half_even(gross_minor * rail.fee_bps, 10_000)
+    return fee_minor, divide_half_even(fee_minor * GST_BPS, 10_000)
 
 
 def settlement(rail: Rail, settled_on: date, lines: Sequence[Line], seed: int) -> Settlement:

@@ -4,14 +4,14 @@ Belongs here: the shapes on the wire, their bounds, and which operation needs wh
 Does not: decisions (`bank.py`) and routes (`app.py`).
 """
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
 from online.kernel.errors import InvalidRequest
-from online.sandbox.magic import Operation
+from online.sandbox.magic import Authentication, Funding, Operation
 from online.sandbox.rails import Rail
 
 T = TypeVar("T")
@@ -32,13 +32,20 @@ class UpiPart(Struct, frozen=True, forbid_unknown_fields=True):
     payee_vpa: Vpa
     payer_vpa: Vpa | None = None
     note: ShortText = ""
+    payee_name: ShortText | None = None
+    mcc: Annotated[str, Meta(pattern=r"^[0-9]{4}\Z")] | None = None
 
 
 class CardPart(Struct, frozen=True, forbid_unknown_fields=True):
     pan: Annotated[str, Meta(pattern=r"^[0-9]{12,19}$")]
     exp_month: Annotated[int, Meta(ge=1, le=12)]
     exp_year: Annotated[int, Meta(ge=2000, le=2099)]
-    cvc: Annotated[str, Meta(pattern=r"^[0-9]{3,4}$")] | None = None
+    cvc: Annotated[str, Meta(pattern=r"^[0-9]{3,4}\Z")] | None = None
+    cryptogram: Annotated[str, Meta(pattern=r"^[A-Za-z0-9+/]{4,100}={0,2}\Z")] | None = None
+    eci: Annotated[str, Meta(pattern=r"^0[0-7]\Z")] | None = None
+
+    def __repr__(self) -> str:
+        return "CardPart(…)"
 
 
 class Beneficiary(Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,11 +63,25 @@ class OperationRequest(Struct, frozen=True, forbid_unknown_fields=True):
     upi: UpiPart | None = None
     card: CardPart | None = None
     beneficiary: Beneficiary | None = None
+    return_url: Annotated[str, Meta(pattern=r"^https?://\S+\Z", max_length=2048)] | None = None
 
 
-class NextAction(Struct, frozen=True):
-    type: Literal["upi_intent", "upi_qr"]
+class NextAction(Struct, frozen=True, omit_defaults=True):
+    """What the payer does: opens the link in a UPI app, scans the QR code, or goes to a page."""
+
+    type: Literal["upi_intent", "upi_qr", "redirect"]
     link: str
+    qr: str | None = None
+    return_url: str | None = None
+
+
+class Checks(Struct, frozen=True):
+    """What the issuer found beside its yes or no, in the networks' letters and numbers."""
+
+    avs: str
+    cvc: str
+    eci: str
+    authentication: Authentication
 
 
 class Answer(Struct, frozen=True):
@@ -73,10 +94,43 @@ class Answer(Struct, frozen=True):
     auth_code: str | None
     message: str
     next_action: NextAction | None
+    checks: Checks | None = None
+    funding: Funding | None = None
 
 
 class PayerAction(Struct, frozen=True, forbid_unknown_fields=True):
+    """`funding`: what a UPI payer chooses in their app."""
+
     reference: Reference
+    funding: Funding = "bank"
+
+
+class OpenDispute(Struct, frozen=True, forbid_unknown_fields=True):
+    """Without an amount, all that is left of the payment."""
+
+    original_reference: Reference
+    amount: AmountMinor | None = None
+    reason_code: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,20}\Z")] | None = None
+
+
+class Evidence(Struct, frozen=True, forbid_unknown_fields=True):
+    evidence: Annotated[str, Meta(min_length=1, max_length=50_000)]
+
+
+class Taken(Struct, frozen=True):
+    status: Literal["taken"] = "taken"
+
+
+class DisputeView(Struct, frozen=True):
+    """A dispute as the rail tells it; `original_reference` is the authorization."""
+
+    reference: str
+    original_reference: str
+    amount: int
+    currency: str
+    reason_code: str
+    status: Literal["open", "won", "lost"]
+    respond_by: datetime
 
 
 class CloseDay(Struct, frozen=True, forbid_unknown_fields=True):
@@ -106,6 +160,7 @@ class FaultPlan(Struct, frozen=True, forbid_unknown_fields=True):
 _NEEDS: Final[dict[str, str]] = {
     "capture": "original_reference",
     "void": "original_reference",
+    "reverse": "original_reference",
     "refund": "original_reference",
     "payout": "beneficiary",
 }

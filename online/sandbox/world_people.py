@@ -66,6 +66,7 @@ _LAST: Final = (
 _HANDLES: Final = ("okhdfcbank", "ybl", "paytm", "okicici", "axl", "oksbi")
 _KNOWN_CARDS: Final = tuple(magic.CARDS)
 _TEST_BIN: Final = "411111"
+_FIRST_NUMBER: Final = 11  # the first customer's; it stays when magic cards are added
 
 
 def merchants(count: int) -> list[Merchant]:
@@ -119,7 +120,7 @@ def card_number(card: int) -> str:
     """The test card number of an index: the magic ones first, then one a customer."""
     if card < len(_KNOWN_CARDS):
         return _KNOWN_CARDS[card]
-    digits = f"{_TEST_BIN}{card:09d}"
+    digits = f"{_TEST_BIN}{card - len(_KNOWN_CARDS) + _FIRST_NUMBER:09d}"
     return digits + magic.check_digit(digits)
 
 

@@ -14,7 +14,8 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 T = TypeVar("T")
 _MAX_BATCH: Final = 256
-_SCHEMA: Final = Path(__file__).with_name("schema.sql")
+# In order; records of an earlier version get what came since.
+_SCHEMA: Final = tuple(Path(__file__).with_name(name) for name in ("schema.sql", "schema_2.sql"))
 
 
 class _Job(NamedTuple):
@@ -30,12 +31,15 @@ class _Done(NamedTuple):
 
 
 def connect(path: Path | str) -> sqlite3.Connection:
-    """Open the records, made if absent: write-ahead log, synced at every commit."""
+    """Open the records, made or brought up to date: write-ahead log, synced at every commit."""
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     db.execute("pragma journal_mode = wal")
     db.execute("pragma synchronous = full")
     db.execute("pragma busy_timeout = 5000")
-    db.executescript(_SCHEMA.read_text(encoding="utf-8"))
+    for version, file in enumerate(_SCHEMA, start=1):
+        if db.execute("pragma user_version").fetchone()[0] < version:
+            script = file.read_text(encoding="utf-8")
+            db.executescript(f"begin immediate; {script} pragma user_version = {version}; commit;")
     return db
 
 

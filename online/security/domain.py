@@ -21,7 +21,8 @@ class Kind(StrEnum):
 MERCHANT_SCOPES: Final = frozenset(
     {
         *("intents:read", "intents:write", "payments:read", "payments:write"),
-        *("refunds:read", "refunds:write", "customers:read", "customers:write"),
+        *("refunds:read", "refunds:write", "disputes:read", "disputes:write"),
+        *("customers:read", "customers:write"),
         *("cards:write", "settlements:read", "settlements:write", "statements:read"),
         *("statements:write", "ledger:read", "risk:write", "devices:read", "devices:write"),
         *("events:read", "webhooks:write"),

@@ -8,6 +8,7 @@ from litestar.params import JSONBody
 from msgspec import Struct
 
 from online.platform.http import ACCEPTS_FORM
+from online.platform.openapi_page import problems
 from online.platform.wire import Text, WireStruct
 from online.security.domain import allow_anyone
 from online.security.rate_limits import RateLimiter
@@ -35,7 +36,7 @@ class TokenView(Struct, frozen=True, kw_only=True):
     status_code=200,
     summary="Exchange client credentials for an access token",
     tags=["auth"],
-    opt={**allow_anyone(), ACCEPTS_FORM: True},
+    opt={**allow_anyone(), ACCEPTS_FORM: True} | problems("unauthenticated"),
 )
 async def create_token(
     data: JSONBody[TokenRequest],

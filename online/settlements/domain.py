@@ -41,6 +41,7 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     status: Status
     gross_minor: int
     refunds_minor: int
+    disputes_minor: int
     fees_minor: int
     tax_minor: int
     reserve_minor: int
@@ -54,7 +55,7 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """What offline says a merchant's day amounts to, in minor units, each as a positive number."""
+    """What offline says a merchant's day amounts to, in minor units; signs as in `DaySums`."""
 
     merchant_id: UUID
     business_date: date
@@ -77,6 +78,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
             currency=self.currency,
             gross=self.sums.gross_minor,
             refunds=self.sums.refunds_minor,
+            disputes=self.sums.disputes_minor,
             fees=self.sums.fees_minor,
             tax=self.sums.tax_minor,
             reserve=self.reserve_minor,
@@ -91,6 +93,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
     gross_minor: int
     refunds_minor: int
+    disputes_minor: int
     fees_minor: int
     tax_minor: int
     net_minor: int
@@ -109,6 +112,7 @@ def difference(batch: Batch, books: DaySums) -> Difference:
     return Difference(
         gross_minor=batch.sums.gross_minor - books.gross_minor,
         refunds_minor=batch.sums.refunds_minor - books.refunds_minor,
+        disputes_minor=batch.sums.disputes_minor - books.disputes_minor,
         fees_minor=batch.sums.fees_minor - books.fees_minor,
         tax_minor=batch.sums.tax_minor - books.tax_minor,
         net_minor=batch.net_minor - (books.net_minor - batch.reserve_minor),
@@ -136,6 +140,7 @@ def _created(event: ev.SettlementCreated, occurred: Occurred) -> Settlement:
         status=Status.CREATED,
         gross_minor=event.gross,
         refunds_minor=event.refunds,
+        disputes_minor=event.disputes,
         fees_minor=event.fees,
         tax_minor=event.tax,
         reserve_minor=event.reserve,

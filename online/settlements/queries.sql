@@ -15,3 +15,9 @@ select * from settlements where id = any(%(ids)s::uuid[])
 select * from settlements
 where merchant_id = %(merchant_id)s and business_date >= %(day)s
 order by business_date, currency
+
+-- name: is_settled
+select exists (
+    select from settlements
+    where merchant_id = %(merchant_id)s and currency = %(currency)s and livemode = %(livemode)s
+        and business_date = any(%(days)s::date[]))

@@ -15,12 +15,14 @@ from online.kernel.events import Metadata
 from online.ledger.days import DaySums
 from online.platform import ndjson
 from online.platform.http import request_id_of
-from online.platform.wire import WireStruct
+from online.platform.openapi_shapes import lines_of
+from online.platform.wire import WireStruct, id_of
 from online.security.domain import Kind, Principal, allow
 from online.settlements.domain import Batch, Settlement
 from online.settlements.service import Due, Receipt, Settlements
 
-MerchantId = Annotated[str, Meta(pattern="^mrc_", max_length=40)]
+MerchantId = Annotated[str, id_of("mrc")]
+MerchantOrAll = Annotated[str, Meta(pattern=r"^(all|mrc_[0-7][0-9a-hjkmnp-tv-z]{25})\Z")]
 Sum = Annotated[int, Meta(ge=0, le=2**53 - 1, description="minor units")]
 SignedSum = Annotated[int, Meta(ge=-(2**53 - 1), le=2**53 - 1, description="minor units")]
 
@@ -29,22 +31,25 @@ class RequestSettlement(WireStruct, frozen=True, kw_only=True):
     """`["all"]` is every merchant that the caller's credentials are for."""
 
     date: date
-    merchants: Annotated[list[Annotated[str, Meta(max_length=40)]], Meta(min_length=1)]
+    merchants: Annotated[list[MerchantOrAll], Meta(min_length=1, max_length=1000)]
     type: Literal["daily"] = "daily"
 
 
 class BatchLine(WireStruct, frozen=True, kw_only=True):
-    """A merchant's closed day. A refund that failed on a later day makes that day's negative."""
+    """A merchant's closed day. What comes back on a later day than it went (a reversed capture, a
+    failed refund, a dispute that was won, a returned fee) makes that day's sum negative.
+    """
 
     merchant_id: MerchantId
     business_date: date
     currency: Literal["INR"]
-    gross: Sum
+    gross: SignedSum
     refunds: SignedSum
-    fees: Sum
-    tax: Sum
+    fees: SignedSum
+    tax: SignedSum
     net: SignedSum
     count: Sum
+    disputes: SignedSum = 0
     reserve: Annotated[int, Meta(ge=0, le=0, description="no reserves yet")] = 0
     snapshot: Sum | None = None
 
@@ -56,6 +61,7 @@ class BatchLine(WireStruct, frozen=True, kw_only=True):
             sums=DaySums(
                 gross_minor=self.gross,
                 refunds_minor=self.refunds,
+                disputes_minor=self.disputes,
                 fees_minor=self.fees,
                 tax_minor=self.tax,
             ),
@@ -97,6 +103,7 @@ class SettlementView(Struct, frozen=True, kw_only=True):
     status: str
     gross: int
     refunds: int
+    disputes: int
     fees: int
     tax: int
     reserve: int
@@ -115,6 +122,7 @@ class SettlementView(Struct, frozen=True, kw_only=True):
             status=settlement.status,
             gross=settlement.gross_minor,
             refunds=settlement.refunds_minor,
+            disputes=settlement.disputes_minor,
             fees=settlement.fees_minor,
             tax=settlement.tax_minor,
             reserve=settlement.reserve_minor,
@@ -202,8 +210,6 @@ def _merchants(named: list[str], principal: Principal) -> list[UUID] | None:
     own = principal.merchant if principal.kind is Kind.MERCHANT else None
     if named == ["all"]:
         return None if own is None else [own]
-    if len(named) > 1_000:
-        raise InvalidRequest("at most 1000; use all", "merchants")
     wanted = [ids.decode("mrc", each) for each in named]
     if own is not None and set(wanted) != {own}:
         raise Forbidden("these credentials belong to another merchant", "merchants")
@@ -216,7 +222,7 @@ def _merchants(named: list[str], principal: Principal) -> list[UUID] | None:
     summary="Hand in settlement batches (NDJSON)",
     description="Each is compared with the books, posted once, and paid out.",
     tags=["internal"],
-    opt=allow("service"),
+    opt=allow("service") | lines_of(BatchLine),
     media_type=ndjson.MEDIA_TYPE,
     request_max_body_size=ndjson.MAX_BODY_BYTES,
 )

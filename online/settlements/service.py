@@ -5,7 +5,7 @@ the payout's attempt are one commit, so that a crash leaves either nothing or an
 recovery asks the bank about.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, timedelta
 from typing import Final, Literal
 from uuid import UUID
@@ -31,7 +31,9 @@ from online.ledger.days import MerchantDay
 from online.ledger.writer import AlreadyPosted, Writer
 from online.merchants.domain import Merchant
 from online.merchants.service import Merchants
+from online.payments.domain import Payment
 from online.platform.db import Database
+from online.platform.sql import Connection
 from online.settlements import outcomes, store
 from online.settlements.domain import Batch, Settlement, difference, settle_on
 from online.settlements.payouts import Payout, Payouts
@@ -81,6 +83,21 @@ class Collaborators(msgspec.Struct, frozen=True, kw_only=True):
     payouts: Payouts
 
 
+class SettledDays:
+    """Answers payments' question whether a day of theirs can still be undone."""
+
+    async def any_of(
+        self, connection: Connection, payment: Payment, days: Collection[date]
+    ) -> bool:
+        return await store.is_settled(
+            connection,
+            merchant_id=payment.merchant_id,
+            currency=payment.currency,
+            livemode=payment.livemode,
+            days=days,
+        )
+
+
 class Settlements:
     """Use cases on settlements."""
 
@@ -94,6 +111,25 @@ class Settlements:
         if found is None or merchant_id not in {None, found.merchant_id}:
             raise NotFound("no such settlement", "id")
         return found
+
+    async def of_days(
+        self,
+        connection: Connection,
+        *,
+        merchant_id: UUID,
+        currency: str,
+        livemode: bool,
+        days: Collection[date],
+    ) -> list[Settlement]:
+        """The batches of a merchant's business days, as far as there are any; oldest first."""
+        if not days:
+            return []
+        made = await store.since(connection, merchant_id, min(days))
+        return [
+            each
+            for each in made
+            if each.business_date in days and (each.currency, each.livemode) == (currency, livemode)
+        ]
 
     async def request(
         self, day: date, merchants: list[UUID] | None, *, livemode: bool

@@ -16,8 +16,8 @@ SETTLEMENTS: Final = Aggregate(
     Snapshot(
         "settlements",
         "id uuid, merchant_id uuid, business_date date, currency text, status text,"
-        "gross_minor int8, refunds_minor int8, fees_minor int8, tax_minor int8,"
-        "reserve_minor int8, net_minor int8, payout_attempt_id uuid, utr text,"
+        "gross_minor int8, refunds_minor int8, disputes_minor int8, fees_minor int8,"
+        "tax_minor int8, reserve_minor int8, net_minor int8, payout_attempt_id uuid, utr text,"
         "warehouse_snapshot int8, version int8, livemode bool, created_at timestamptz",
         lock=QUERIES["lock"],
         update=QUERIES["update"],
@@ -39,3 +39,24 @@ async def by_ids(
 
 async def since(connection: Connection, merchant_id: UUID, day: date) -> list[Settlement]:
     return await QUERIES.all(connection, "since", Settlement, merchant_id=merchant_id, day=day)
+
+
+async def is_settled(
+    connection: Connection,
+    *,
+    merchant_id: UUID,
+    currency: str,
+    livemode: bool,
+    days: Collection[date],
+) -> bool:
+    """Whether any of these business days is in a batch."""
+    return bool(
+        await QUERIES.scalar(
+            connection,
+            "is_settled",
+            merchant_id=merchant_id,
+            currency=currency,
+            livemode=livemode,
+            days=list(days),
+        )
+    )

@@ -11,7 +11,9 @@ from msgspec import Meta, Struct
 from online.kernel import ids
 from online.kernel.clock import Clock
 from online.kernel.errors import Forbidden
-from online.platform.wire import WireStruct
+from online.platform.openapi_page import problems
+from online.platform.openapi_shapes import files_of
+from online.platform.wire import WireStruct, id_of
 from online.security.domain import Kind, Principal, allow
 from online.statements.domain import CONTENT_TYPES, Period, Statement
 from online.statements.service import Standing, Statements
@@ -19,7 +21,7 @@ from online.statements.service import Standing, Statements
 _MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 
 Format = Literal["pdf", "csv", "json"]
-MerchantId = Annotated[str, Meta(pattern="^mrc_", max_length=40)]
+MerchantId = Annotated[str, id_of("mrc")]
 
 
 class GenerateStatement(WireStruct, frozen=True, kw_only=True):
@@ -32,13 +34,13 @@ class GenerateStatement(WireStruct, frozen=True, kw_only=True):
 
 
 class DeliverStatement(WireStruct, frozen=True, kw_only=True):
-    statement_id: Annotated[str, Meta(pattern="^stm_", max_length=40)]
+    statement_id: Annotated[str, id_of("stm")]
     merchant_id: MerchantId
     start_date: date
     end_date: date
     format: Format
     sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
-    content_base64: bytes
+    content_base64: Annotated[bytes, Meta(max_length=32 * 1024 * 1024)]
     snapshot: Annotated[int, Meta(ge=0, le=2**53 - 1)] | None = None
 
 
@@ -121,7 +123,7 @@ async def read_statement(
     "/statements/{statement_id:str}/file",
     summary="A statement's document",
     tags=["settlement"],
-    opt=allow("statements:read", "admin"),
+    opt=allow("statements:read", "admin") | files_of(*CONTENT_TYPES.values()),
 )
 async def read_statement_file(
     statement_id: FromPath[str],
@@ -145,7 +147,7 @@ async def read_statement_file(
     status_code=200,
     summary="Deliver a finished statement",
     tags=["internal"],
-    opt=allow("service"),
+    opt=allow("service") | problems("not_found", "conflict"),
     request_max_body_size=_MAX_BODY_BYTES,
 )
 async def deliver_statement(

@@ -2,7 +2,7 @@
 
 import re
 from datetime import date
-from typing import Final
+from typing import Final, Literal
 from uuid import UUID
 
 from msgspec import Struct
@@ -10,8 +10,9 @@ from msgspec import Struct
 from online.kernel.errors import InvalidRequest
 
 _PAN: Final = re.compile(r"[0-9]{12,19}")
-_CVC: Final = re.compile(r"[0-9]{3,4}")
 _FARTHEST_YEARS: Final = 20
+
+Kind = Literal["card", "network_token"]
 
 # First digits → network; the longest prefix wins. RuPay shares 60, 65, 81, 82 with others abroad.
 _NETWORKS: Final[tuple[tuple[range, int, str], ...]] = (
@@ -39,31 +40,53 @@ _LENGTHS: Final = {
     "rupay": {16},
 }
 
+# How sure the network is of the payer: fully, attempted, not (Mastercard: 06 exempt, too).
+_ECI_USUAL: Final = ("05", "06", "07")
+_ECI: Final = dict.fromkeys(("mastercard", "maestro"), ("02", "01", "00", "06"))
 
-class Pan:
-    """A card number that does not print, pickle or compare by accident."""
 
-    __slots__ = ("_digits",)
+class CardSecret:
+    """Text of a card that does not print, pickle, encode or compare by accident."""
 
-    def __init__(self, digits: str) -> None:
-        self._digits = digits
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
 
     def reveal(self) -> str:
-        return self._digits
+        return self._text
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(…)"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a card's secret is not pickled")
+
+
+class Pan(CardSecret):
+    """A card number, or the number that a network gave in its place."""
+
+    __slots__ = ()
 
     @property
     def first6(self) -> str:
-        return self._digits[:6]
+        return self._text[:6]
 
     @property
     def last4(self) -> str:
-        return self._digits[-4:]
+        return self._text[-4:]
 
-    def __repr__(self) -> str:
-        return "Pan(…)"
 
-    def __reduce__(self) -> str:
-        raise TypeError("a card number is not pickled")
+class SecurityCode(CardSecret):
+    """Three digits, four for Amex: passed on with one payment, never kept."""
+
+    __slots__ = ()
+
+
+class Cryptogram(CardSecret):
+    """What proves a network token for one payment."""
+
+    __slots__ = ()
 
 
 class Card(Struct, frozen=True, kw_only=True):
@@ -89,6 +112,12 @@ class CardToken(Struct, frozen=True, kw_only=True):
     exp_year: int
     network: str
     livemode: bool
+    kind: Kind = "card"
+    # What the BIN says; None: nobody lists it.
+    funding: str | None = None
+    issuer: str | None = None
+    country: str | None = None
+    category: str | None = None
 
     @property
     def mask(self) -> str:
@@ -120,13 +149,33 @@ def check_expiry(month: int, year: int, today: date) -> None:
         )
 
 
-def check_cvc(cvc: str | None, network: str) -> None:
+def check_cvc(cvc: str | None, network: str, *, param: str = "cvc") -> None:
     """Only its shape: it is never stored, and nobody here can tell whether it is right."""
     if cvc is None:
         return
-    if not _CVC.fullmatch(cvc) or (len(cvc) == 4) != (network == "amex"):
-        digits = 4 if network == "amex" else 3
-        raise InvalidRequest(f"the security code has {digits} digits", param="cvc")
+    digits = 4 if network == "amex" else 3
+    if not (cvc.isascii() and cvc.isdecimal() and len(cvc) == digits):
+        raise InvalidRequest(f"the security code has {digits} digits", param=param)
+
+
+def check_proof(
+    kind: str, network: str, *, cryptogram: str | None, eci: str | None, param: str
+) -> None:
+    """A network token is paid with by a cryptogram, a card without one. `param` is the path of
+    the object that carries both.
+    """
+    if kind != "network_token":
+        for name, value in (("cryptogram", cryptogram), ("eci", eci)):
+            if value is not None:
+                raise InvalidRequest(
+                    "belongs to a network token, and this token is a card", f"{param}.{name}"
+                )
+        return
+    if cryptogram is None:
+        raise InvalidRequest("a network token is paid with by a cryptogram", f"{param}.cryptogram")
+    fitting = _ECI.get(network, _ECI_USUAL)
+    if eci is not None and eci not in fitting:
+        raise InvalidRequest(f"for {network} it is one of {', '.join(fitting)}", f"{param}.eci")
 
 
 def network_of(digits: str) -> str:

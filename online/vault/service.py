@@ -13,12 +13,15 @@ from online.kernel import ids
 from online.kernel.clock import Clock, business_date
 from online.kernel.errors import NotFound, Unavailable
 from online.platform.db import Database
+from online.platform.settings import ROOT
 from online.security.keyfiles import KeyRing, load_key_ring
 from online.security.sealing import CannotOpen, EncryptedField, Sealer
 from online.vault import store
+from online.vault.bins import BinTable, load_bins
 from online.vault.domain import (
     Card,
     CardToken,
+    Kind,
     Pan,
     check_cvc,
     check_expiry,
@@ -41,10 +44,17 @@ class Vault:
     """The slice's face. `reveal` is for rails alone; everything else deals in tokens."""
 
     def __init__(
-        self, database: Database, clock: Clock, *, card_keys: KeyRing, hash_keys: KeyRing
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        card_keys: KeyRing,
+        hash_keys: KeyRing,
+        bins: BinTable | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
+        self._bins = bins or BinTable()
         self._sealer = Sealer(card_keys)
         # A fingerprint must stay the same when card keys rotate, so it has a key of its own.
         self._hash_key = hash_keys.key(1)
@@ -58,12 +68,14 @@ class Vault:
         exp_month: int,
         exp_year: int,
         cvc: str | None = None,
+        kind: Kind = "card",
     ) -> CardToken:
-        """Checks and seals a card; the security code is looked at and forgotten."""
+        """Checks and seals what is behind a token; a security code is looked at and forgotten."""
         now = self._clock.now()
         pan = read_pan(number)
         check_expiry(exp_month, exp_year, business_date(now))
-        network = network_of(pan.reveal())
+        known = self._bins.find(pan.reveal(), business_date(now))
+        network = known.network if known else network_of(pan.reveal())
         check_cvc(cvc, network)
         token = CardToken(
             id=ids.new(now),
@@ -75,6 +87,11 @@ class Vault:
             exp_year=exp_year,
             network=network,
             livemode=livemode,
+            kind=kind,
+            funding=known.funding if known else None,
+            issuer=known.issuer if known else None,
+            country=known.country if known else None,
+            category=known.category if known else None,
         )
         sealed = self._sealer.seal(pan.reveal().encode(), _context(token.id, merchant_id))
         async with self._database.connection() as connection:
@@ -131,6 +148,7 @@ def build_vault(database: Database, clock: Clock, key_folder: Path) -> Vault:
         clock,
         card_keys=load_key_ring(key_folder / "card_encryption.key", "card_encryption"),
         hash_keys=load_key_ring(key_folder / "instrument_hash.key", "instrument_hash"),
+        bins=load_bins(ROOT / "config" / "bins.yaml"),
     )
 
 

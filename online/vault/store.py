@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct
 
 from online.platform.sql import Connection, load_queries
@@ -29,17 +30,9 @@ async def insert_card(
     await QUERIES.execute(
         connection,
         "insert_card",
-        id=token.id,
-        merchant_id=token.merchant_id,
-        fingerprint=token.fingerprint,
+        **msgspec.structs.asdict(token),
         pan_ciphertext=pan_ciphertext,
         key_id=key_id,
-        first6=token.first6,
-        last4=token.last4,
-        exp_month=token.exp_month,
-        exp_year=token.exp_year,
-        network=token.network,
-        livemode=token.livemode,
         created_at=created_at,
     )
 

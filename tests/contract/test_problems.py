@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
 import msgspec
 import pytest
-from litestar import Litestar, get, post
+from litestar import Litestar, Router, get, post
 from litestar.params import FromHeader, FromPath, FromQuery, JSONBody
 from litestar.testing import TestClient
 from msgspec import Meta
@@ -61,7 +62,11 @@ async def create_order(data: JSONBody[Order]) -> dict[str, int]:
 
 
 @get("/payments/{payment_id:str}")
-async def read_payment(payment_id: FromPath[str], limit: FromQuery[int] = 1) -> dict[str, str]:
+async def read_payment(
+    payment_id: FromPath[str],
+    limit: FromQuery[int] = 1,
+    since: FromQuery[datetime | None] = None,
+) -> dict[str, str]:
     return {"id": str(ids.decode("pay", payment_id)), "limit": str(limit)}
 
 
@@ -75,10 +80,23 @@ async def raise_it(name: FromPath[str]) -> None:
     raise RAISED[name]
 
 
+@get("/both/{name:str}")
+async def read_both(name: FromPath[str]) -> None: ...
+
+
+@post("/both/{name:str}")
+async def write_both(name: FromPath[str]) -> None: ...
+
+
 @pytest.fixture(scope="module")
 def client() -> Iterator[TestClient[Litestar]]:
     app = Litestar(
-        [create_order, read_payment, keyed, raise_it], plugins=[HttpPlugin()], openapi_config=None
+        [
+            *(create_order, read_payment, keyed, raise_it),
+            Router("/", route_handlers=[read_both, write_both]),
+        ],
+        plugins=[HttpPlugin()],
+        openapi_config=None,
     )
     with TestClient(wrap(app), raise_server_exceptions=False) as test_client:
         yield test_client
@@ -214,6 +232,13 @@ def test_size(client: TestClient[Litestar]):
         ("DELETE", "/payments/x", 405, "method_not_allowed", None),
         ("GET", "/payments/x?limit=ten", 422, "invalid_request", "limit"),
         ("GET", "/payments/x?limit=", 422, "invalid_request", "limit"),
+        ("GET", "/payments/x?limt=1", 422, "invalid_request", "limt"),
+        ("GET", "/payments/x?limit=1&limit=2", 422, "invalid_request", "limit"),
+        ("GET", "/payments/x?since=null", 422, "invalid_request", "since"),
+        ("GET", "/payments/x?since=0.5", 422, "invalid_request", "since"),
+        ("GET", "/payments/x?since=2026-11-16T10:00:00", 422, "invalid_request", "since"),
+        ("GET", "/payments/x?since=2026-11-16T10:00:00Z", 404, "not_found", None),
+        ("GET", "/payments/x?&&", 404, "not_found", None),
         ("GET", "/keyed", 422, "invalid_request", "key"),
         ("GET", "/raise/over_refund", 422, "over_refund", "amount"),
         ("GET", "/raise/declined", 422, "card_declined", None),
@@ -239,6 +264,11 @@ def test_what_a_problem_carries(client: TestClient[Litestar]):
     assert limited.json()["retryable"]
     allowed = client.get("/orders").headers["allow"]
     assert {m.strip() for m in allowed.split(",")} == {"POST", "OPTIONS"}
+
+
+def test_options_name_every_method_of_a_path(client: TestClient[Litestar]):
+    answer = client.options("/both/x")
+    assert {m.strip() for m in answer.headers["allow"].split(",")} == {"GET", "POST", "OPTIONS"}
 
 
 def test_our_own_faults_say_nothing_but_an_id(client: TestClient[Litestar]):

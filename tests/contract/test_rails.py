@@ -28,10 +28,12 @@ from online.rails.domain import (
     PayoutRequest,
     Rail,
     RefundRequest,
+    ReverseRequest,
     Upi,
     VoidRequest,
 )
 from online.rails.http_rail import Timeouts
+from online.rails.in_process import InProcessRail
 from online.rails.registry import Rails, http_rails, in_process_rails
 
 pytestmark = pytest.mark.anyio
@@ -42,8 +44,15 @@ CARDS = {
     UUID(int=11): "4000000000000002",
     UUID(int=12): "4000000000009995",
     UUID(int=13): "4000000000000119",
+    UUID(int=14): "4000000000003220",
+    UUID(int=15): "4000000000003063",
+    UUID(int=16): "4000000000000259",
+    UUID(int=17): "4000000000000101",
+    UUID(int=18): "4000000000000010",
+    UUID(int=19): "5555555555554444",
 }
-OK_CARD, DECLINED_CARD, POOR_CARD, BROKEN_CARD = CARDS
+OK_CARD, DECLINED_CARD, POOR_CARD, BROKEN_CARD = list(CARDS)[:4]
+CHALLENGED, FRICTIONLESS, DISPUTED, WRONG_CVC, WRONG_ADDRESS, OTHER_NETWORK = list(CARDS)[4:]
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -126,13 +135,26 @@ def upi(vpa: str | None, *, flow: str = "collect", **changes: object) -> Authori
     return AuthorizeRequest(**{**fields, **changes})  # type: ignore[arg-type]
 
 
-def card(token: UUID, *, capture: bool = True) -> AuthorizeRequest:
+def card(
+    token: UUID, *, capture: bool = True, amount: int = 499_00, **fields: str
+) -> AuthorizeRequest:
+    secrets = {name: Shown(text) if name != "eci" else text for name, text in fields.items()}
     return AuthorizeRequest(
         reference=reference(),
-        amount_minor=499_00,
+        amount_minor=amount,
         currency="INR",
         capture=capture,
-        card=CardReference(token_id=token, merchant_id=MERCHANT),
+        card=CardReference(token_id=token, merchant_id=MERCHANT, **secrets),  # type: ignore[arg-type]
+        return_url="https://shop.example/done",
+    )
+
+
+def refund_of(paid: AuthorizeRequest, amount: int) -> RefundRequest:
+    return RefundRequest(
+        reference=reference(),
+        original_reference=paid.reference,
+        amount_minor=amount,
+        currency="INR",
     )
 
 
@@ -236,6 +258,218 @@ async def test_authorize_then_void(rails: Rails):
         currency="INR",
     )
     assert (await rail.void(void)).kind is OutcomeKind.APPROVED
+
+
+async def decide(rail: Rail, request: AuthorizeRequest, *, approves: bool) -> None:
+    """The payer presses a button on the page; without pages, the rail is told."""
+    if isinstance(rail, InProcessRail):
+        rail.resolve(request.reference, approves=approves)
+        return
+    action = (await rail.enquire(request.reference)).next_action
+    assert action is not None
+    async with httpx.AsyncClient(trust_env=False) as browser:
+        page = await browser.get(action.link)
+        assert page.status_code == 200
+        said = {"result": "approve" if approves else "fail"}
+        answer = await browser.post(action.link, data=said)
+    assert (answer.status_code, answer.headers["location"]) == (303, action.return_url)
+
+
+@pytest.mark.parametrize(
+    ("approves", "kind", "code", "decline_code", "eci", "authentication"),
+    [
+        (True, OutcomeKind.APPROVED, "00", None, "05", "challenged"),
+        (False, OutcomeKind.DECLINED, "3DS-N", "authentication_failed", "07", "failed"),
+    ],
+)
+async def test_a_challenge(
+    rails: Rails,
+    approves: bool,
+    kind: OutcomeKind,
+    code: str,
+    decline_code: str | None,
+    eci: str,
+    authentication: str,
+):
+    rail, request = rails["card_a"], card(CHALLENGED, cvc="123")
+    waiting = await rail.authorize(request)
+    assert (waiting.kind, waiting.checks) == (OutcomeKind.PENDING, None)
+    assert waiting.next_action is not None
+    assert (waiting.next_action.type, waiting.next_action.return_url) == (
+        "redirect",
+        "https://shop.example/done",
+    )
+    assert (await rail.enquire(request.reference)).kind is OutcomeKind.PENDING
+    await decide(rail, request, approves=approves)
+    outcome = await rail.enquire(request.reference)
+    assert (outcome.kind, outcome.code, outcome.decline_code) == (kind, code, decline_code)
+    assert outcome.checks is not None
+    assert (outcome.checks.eci, outcome.checks.authentication) == (eci, authentication)
+    assert outcome.next_action is None
+
+
+@pytest.mark.parametrize(
+    ("token", "checks", "decline_code"),
+    [
+        (OK_CARD, ("U", "M", "07", "none"), None),
+        (OTHER_NETWORK, ("U", "M", "00", "none"), None),
+        (FRICTIONLESS, ("U", "M", "05", "frictionless"), None),
+        (WRONG_ADDRESS, ("N", "M", "07", "none"), None),
+        (WRONG_CVC, ("U", "N", "07", "none"), "incorrect_cvc"),
+        (DECLINED_CARD, ("U", "M", "07", "none"), "do_not_honour"),
+        (BROKEN_CARD, None, "system_malfunction"),
+    ],
+)
+async def test_what_the_issuer_found(
+    rails: Rails, token: UUID, checks: tuple[str, ...] | None, decline_code: str | None
+):
+    outcome = await rails["card_b"].authorize(card(token, cvc="123"))
+    assert outcome.decline_code == decline_code
+    assert (outcome.checks and msgspec.structs.astuple(outcome.checks)) == checks
+    assert outcome.funding is None
+
+
+async def test_a_network_token(rails: Rails):
+    request = card(OK_CARD, cryptogram="AJkBAAAAAAAAAAAAAAAAAAAAAAAA", eci="05")
+    outcome = await rails["card_a"].authorize(request)
+    assert outcome.checks is not None
+    assert (outcome.checks.cvc, outcome.checks.eci) == ("P", "05")
+
+
+@pytest.mark.parametrize(
+    ("vpa", "funding"),
+    [
+        ("asha@ybl", "bank"),
+        ("credit@khata", "rupay_credit"),
+        ("wallet@khata", "ppi"),
+        ("creditline@khata", "credit_line"),
+        ("decline@khata", None),
+    ],
+)
+async def test_where_a_upi_payment_comes_from(rails: Rails, vpa: str, funding: str | None):
+    outcome = await rails["upi_icici"].authorize(upi(vpa))
+    assert (outcome.funding, outcome.checks) == (funding, None)
+
+
+async def test_a_link_and_a_code_for_a_upi_payment(rails: Rails):
+    outcome = await rails["upi_hdfc"].authorize(upi("pending@khata", flow="qr"))
+    action = outcome.next_action
+    assert action is not None
+    assert action.type == "upi_qr"
+    assert action.link.startswith("upi://pay?pa=khata@hdfc&")
+    assert "mode=04" in action.link
+    assert action.qr is not None
+    assert "mode=22" in action.qr
+
+
+@pytest.mark.parametrize(
+    ("name", "paid"), [("upi_hdfc", upi("asha@ybl")), ("card_a", card(OK_CARD))]
+)
+async def test_a_reversal(rails: Rails, name: str, paid: AuthorizeRequest):
+    rail = rails[name]
+    paid = msgspec.structs.replace(paid, reference=reference())
+    await rail.authorize(paid)
+    request = ReverseRequest(
+        reference=reference(),
+        original_reference=paid.reference,
+        amount_minor=paid.amount_minor,
+        currency="INR",
+    )
+    outcome = await rail.reverse(request)
+    assert outcome.kind is OutcomeKind.APPROVED
+    assert same(await rail.enquire(request.reference), outcome)
+    assert same(await rail.reverse(request), outcome)
+
+
+@pytest.mark.parametrize(
+    ("name", "amount", "kind", "decline_code"),
+    [
+        ("upi_hdfc", 100_160, OutcomeKind.APPROVED, None),
+        ("card_a", 100_160, OutcomeKind.APPROVED, None),
+        ("upi_hdfc", 100_161, OutcomeKind.DECLINED, "account_blocked"),
+        ("card_a", 100_161, OutcomeKind.DECLINED, "closed_account"),
+    ],
+)
+async def test_a_refund_that_ends_later(
+    rails: Rails, name: str, amount: int, kind: OutcomeKind, decline_code: str | None
+):
+    rail = rails[name]
+    paid = card(OK_CARD, amount=150_000) if name == "card_a" else upi("a@ybl", amount_minor=150_000)
+    await rail.authorize(paid)
+    request = refund_of(paid, amount)
+    assert (await rail.refund(request)).kind is OutcomeKind.PENDING
+    await asyncio.sleep(1.2)
+    ended = await rail.enquire(request.reference)
+    assert (ended.kind, ended.decline_code) == (kind, decline_code)
+
+
+@pytest.mark.parametrize(
+    ("amount", "at_once", "later"),
+    [
+        (100_151, OutcomeKind.DECLINED, OutcomeKind.DECLINED),
+        (100_167, OutcomeKind.UNKNOWN, OutcomeKind.DECLINED),
+        (100_168, OutcomeKind.UNKNOWN, OutcomeKind.APPROVED),
+    ],
+)
+async def test_refunds_of_magic_amounts(
+    rails: Rails, amount: int, at_once: OutcomeKind, later: OutcomeKind
+):
+    rail, paid = rails["card_a"], card(OK_CARD, amount=150_000)
+    await rail.authorize(paid)
+    request = refund_of(paid, amount)
+    assert (await rail.refund(request)).kind is at_once
+    assert (await rail.enquire(request.reference)).kind is later
+
+
+async def test_a_void_ends_the_wait_for_the_payer(rails: Rails):
+    rail, waiting = rails["card_a"], card(CHALLENGED)
+    await rail.authorize(waiting)
+    void = VoidRequest(
+        reference=reference(),
+        original_reference=waiting.reference,
+        amount_minor=waiting.amount_minor,
+        currency="INR",
+    )
+    assert (await rail.void(void)).kind is OutcomeKind.APPROVED
+    ended = await rail.enquire(waiting.reference)
+    assert (ended.kind, ended.decline_code) == (OutcomeKind.DECLINED, "canceled")
+
+
+async def test_a_dispute(rails: Rails, request: pytest.FixtureRequest):
+    rail, paid = rails["card_a"], card(DISPUTED, capture=False)
+    known = f"dsp_{paid.reference.removeprefix('att_')}"
+    await rail.authorize(paid)
+    assert await rail.dispute(known) is None
+    capture = CaptureRequest(
+        reference=reference(),
+        original_reference=paid.reference,
+        amount_minor=400_00,
+        currency="INR",
+    )
+    await rail.capture(capture)
+    dispute = await rail.dispute(known)
+    assert dispute is not None
+    assert (dispute.reference, dispute.original_reference) == (known, paid.reference)
+    assert (dispute.amount_minor, dispute.currency) == (400_00, "INR")
+    assert (dispute.reason_code, dispute.status) == ("10.4", "open")
+    assert dispute.respond_by > SystemClock().now()
+    for _ in range(2):
+        assert await rail.contest(known, "parcel signed for on 12 November")
+    if isinstance(rail, InProcessRail):
+        rail.decide_dispute(known, "won")
+    else:
+        banks = request.getfixturevalue("sandbox")
+        async with httpx.AsyncClient(base_url=banks, trust_env=False) as admin:
+            assert (await admin.post(f"/admin/disputes/{known}/won")).status_code == 200
+    decided = await rail.dispute(known)
+    assert decided == msgspec.structs.replace(dispute, status="won")
+    assert not await rail.contest(known, "too late")
+
+
+@pytest.mark.parametrize("name", ["dsp_nobody", "..", "a/b?c#d", "\x00", "é" * 50])
+async def test_a_dispute_that_nobody_knows(rails: Rails, name: str):
+    assert await rails["card_a"].dispute(name) is None
+    assert not await rails["card_a"].contest(name, "evidence")
 
 
 async def test_payout(rails: Rails):

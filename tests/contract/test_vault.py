@@ -146,3 +146,72 @@ async def test_a_purged_card_is_gone(khata: World):
         )
     with pytest.raises(NotFound):
         await khata.vault.reveal(token.id, token.merchant_id)
+
+
+# ── what a token knows of its card ───────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("number", "known"),
+    [
+        ("4242424242424242", ("visa", "credit", "Sandbox Bank One", "IN", "classic")),
+        ("4000056655665556", ("visa", "debit", "Sandbox Bank One", "IN", "classic")),
+        ("378282246310005", ("amex", "credit", "Sandbox Bank Abroad", "US", "personal")),
+        ("6521111111111110", ("rupay", "debit", "Sandbox Bank Three", "IN", "classic")),
+        ("8100000000000002", ("rupay", "credit", "Sandbox Bank Three", "IN", "select")),
+        ("5105105105105100", ("mastercard", "prepaid", "Sandbox Wallet", "IN", "prepaid")),
+        ("3530111333300000", ("jcb", None, None, None, None)),  # nobody lists it
+    ],
+)
+async def test_a_token_shows_what_its_bin_says(
+    khata: World, number: str, known: tuple[str | None, ...]
+):
+    body = {"number": number, "exp_month": 12, "exp_year": 2030}
+    headers = await khata.bearer()
+    made = await khata.client.post("/api/v1/cards/tokens", json=body, headers=headers)
+    assert made.status_code == 201, made.text
+    shown = made.json()
+    members = ("brand", "funding", "issuer", "country", "category")
+    assert tuple(shown[name] for name in members) == known
+    assert shown["type"] == "card"
+    read = await khata.client.get(f"/api/v1/cards/tokens/{shown['id']}", headers=headers)
+    assert read.json() == shown
+    assert number not in made.text
+
+
+async def test_a_network_token_is_kept_like_a_card(khata: World):
+    dpan = "4895370012003478"
+    body = {"number": dpan, "exp_month": 12, "exp_year": 2030, "type": "network_token"}
+    made = await khata.client.post("/api/v1/cards/tokens", json=body, headers=await khata.bearer())
+    shown = made.json()
+    assert (shown["type"], shown["brand"], shown["funding"]) == ("network_token", "visa", "credit")
+    token = await khata.vault.token(ids.decode("tok", shown["id"]), khata.merchant.merchant.id)
+    assert token.kind == "network_token"
+    assert (await khata.vault.reveal(token.id, token.merchant_id)).pan.reveal() == dpan
+
+
+@pytest.mark.parametrize(
+    ("change", "param"),
+    [
+        ({"type": "gift_card"}, "type"),
+        ({"cvc": "12"}, "cvc"),
+        ({"cvc": "1234"}, "cvc"),
+        ({"cryptogram": "AJkBAAAAAAAAAAAAAAAAAAAAAAAA"}, "cryptogram"),
+        ({"number": "4242424242424241"}, "number"),
+    ],
+)
+async def test_a_bad_card_is_refused_by_field(khata: World, change: dict[str, str], param: str):
+    body = {"number": PAN, "exp_month": 12, "exp_year": 2030, **change}
+    answer = await khata.client.post(
+        "/api/v1/cards/tokens", json=body, headers=await khata.bearer()
+    )
+    assert (answer.status_code, answer.json()["param"]) == (422, param)
+    assert change.get("cvc", "none") not in answer.json()["detail"]
+
+
+async def test_another_merchants_token_is_not_shown(khata: World):
+    token = await tokenized(khata)
+    other = await khata.bearer(await new_merchant(khata.merchants))
+    path = f"/api/v1/cards/tokens/{ids.encode('tok', token.id)}"
+    assert (await khata.client.get(path, headers=other)).status_code == 404
+    assert (await khata.client.get(path, headers=await khata.bearer())).status_code == 200

@@ -46,11 +46,15 @@ def test_a_day_is_paid_settled_reconciled_and_reported(tmp_path: Path) -> None:
     assert payments["captured"] + payments["declined"] == 120
     assert payments["unknown"] == 0
     assert payments["refunded"] > 0
+    assert (payments["reversed"], payments["disputed"]) == (3, 3)
+    # One was lost, and one is open: both are out of what is owed, the one that was won is not.
+    assert sum(settled["disputes_minor"] for settled in report["settlements"]) > 0
     assert report["ledger"]["sum_minor"] == 0
     assert report["ledger"]["transactions"] > 2_000
     assert report["breaks"] == {kind: {"injected": n, "found": n} for kind, n in KINDS.items()}
     for settled in report["settlements"]:
-        charges = settled["refunds_minor"] + settled["fees_minor"] + settled["tax_minor"]
+        taken = ("refunds_minor", "disputes_minor", "fees_minor", "tax_minor")
+        charges = sum(settled[name] for name in taken)
         assert settled["net_minor"] == settled["gross_minor"] - charges
     assert len(report["statements"]) == 3 * len(report["settlements"])
     assert all(Path(path).stat().st_size for path in report["statements"])

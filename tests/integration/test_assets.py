@@ -16,6 +16,7 @@ from assets import statements, training_table
 from assets.ports import Folders
 from models.fraud.dataset import Dataset, Part, Split
 from models.fraud.features import feature_names
+from online.kernel import ids
 from online.kernel.clock import FixedClock
 from online.sandbox import camt, switch_file
 from pipelines.definitions import ASSETS, CHECKS
@@ -47,6 +48,8 @@ class FakeOnline:
         self.breaks: dict[tuple[str, int, str], dict[str, Any]] = {}
         self.batches: dict[str, dict[str, Any]] = {}
         self.statements: list[dict[str, Any]] = []
+        self.disputes: dict[tuple[str, str, str], dict[str, Any]] = {}
+        self.links: dict[tuple[str, str, str], dict[str, Any]] = {}
         self.refuse: set[str] = set()
 
     def send_lines(self, path: str, lines: Sequence[object]) -> list[dict[str, Any]]:
@@ -76,6 +79,18 @@ class FakeOnline:
         status = "exists" if line["merchant_id"] in self.batches else "accepted"
         self.batches.setdefault(line["merchant_id"], line)
         return {"merchant_id": line["merchant_id"], "status": status, "settlement_id": "stl_1"}
+
+    def _disputes(self, line: dict[str, Any]) -> dict[str, Any]:
+        key = (line["rail"], line["reference"], line["status"])
+        status = "exists" if key in self.disputes else "posted"
+        self.disputes.setdefault(key, line)
+        return {"rail": key[0], "reference": key[1], "status": status}
+
+    def _trace_links(self, line: dict[str, Any]) -> dict[str, Any]:
+        key = (line["attempt"], line["hop"], line["reference"])
+        status = "exists" if key in self.links else "posted"
+        self.links.setdefault(key, line)
+        return {"attempt": line["attempt"], "status": status}
 
     def balances(self) -> dict[str, int]:
         """What the postings taken so far moved, by account."""
@@ -115,6 +130,11 @@ class House:
                 "tracking": None,
             },
         )
+
+    def utr(self) -> str:
+        """Of the one settlement that the rails announced."""
+        ((found,),) = self.warehouse.rows("SELECT DISTINCT utr FROM stg_rail_rows")
+        return str(found)
 
     def receive(self, name: str, content: bytes) -> None:
         self.folders.inbox.mkdir(parents=True, exist_ok=True)
@@ -299,6 +319,170 @@ def test_a_batch_that_is_not_the_ledgers_is_not_sent(house: House) -> None:
     assert not result.success
     assert checks(result)["settlement_batches.batches_equal_the_ledger"] is False
     assert house.online.batches == {}
+
+
+def test_what_goes_back_to_the_payer_is_reconciled_and_settled(house: House) -> None:
+    """A reversal and a lost dispute as both sides have them, and one of each on one side only."""
+    books = Books(house.warehouse)
+    paid = [books.capture(name, 10_000, noon(DAY)) for name in ("a", "b", "c")]
+    back = books.reverse("back", "a", 10_000, noon(DAY, minute=1))
+    unseen = books.reverse("unseen", "b", 10_000, noon(DAY, minute=1))
+    books.dispute("c", 10_000, noon(DAY, minute=2))
+    lost = books.lose("c", 10_000, noon(DAY, minute=3))
+    books.dispute_fee("c", 50_000, 9_000, noon(DAY, minute=3))
+    settled = rail_file(
+        [
+            *(rail_line(reference, 10_000, noon(DAY)) for reference in paid),
+            rail_line(back, -10_000, noon(DAY), type="REVERSAL"),
+            rail_line(lost, -10_000, noon(DAY), type="CHARGEBACK"),
+            rail_line("att_unknown", -300, noon(DAY), type="REVERSAL"),
+            rail_line("CB7", -70, noon(DAY), type="CHARGEBACK"),
+        ],
+        DAY,
+    )
+    house.receive(settled.file_name, switch_file.render(settled))
+    result = house.run(RECONCILE, DAY)
+    assert result.success, checks(result)
+    found = house.warehouse.rows(
+        "SELECT kind, reference, expected_minor, actual_minor FROM recon_breaks ORDER BY ALL"
+    )
+    assert found == [
+        ("missing_internal", "CB7", 0, -70),
+        ("reversed_unpaired", unseen, -10_000, 0),
+        ("reversed_unpaired", "att_unknown", 0, -300),
+    ]
+    matched = {r for (r,) in house.warehouse.rows("SELECT reference FROM recon_matches")}
+    assert matched == {*paid, back, lost}
+    balances = house.online.balances()
+    (posted,) = (
+        line for _, line in house.online.posted.items() if line["kind"] == "rail_settlement"
+    )
+    legs = {entry["account"]: entry["amount"] for entry in posted["entries"]}
+    assert legs["rail:upi_hdfc:in_transit"] == -settled.net_minor
+    assert legs["rail:upi_hdfc:receivable"] == 30_000 - 10_000 - 10_000 - 300 - 70
+    # The ledger's own entries on the receivable, settled or in suspense, leave nothing.
+    assert balances["rail:upi_hdfc:receivable"] == 3 * 10_000 - 2 * 10_000 - 10_000
+    assert balances["suspense:upi_hdfc"] == 10_000 - 300 - 70
+    assert {line["kind"] for line in house.online.breaks.values()} == {
+        "missing_internal",
+        "reversed_unpaired",
+    }
+    result = house.run(GROUPS("settlement"), DAY)
+    assert result.success, checks(result)
+    (batch,) = house.online.batches.values()
+    assert (batch["gross"], batch["disputes"], batch["refunds"]) == (10_000, 10_000, 0)
+    assert (batch["fees"], batch["tax"]) == (200 + 50_000, 36 + 9_000)
+    assert batch["net"] == -59_236
+
+
+def test_a_rails_list_of_disputes_is_told_to_online_once(house: House) -> None:
+    header = "reference,original_reference,amount,currency,reason_code,status,respond_by"
+    row = "CB1,att_a,12.50,INR,10.4,open,2026-12-06T12:00:00+05:30"
+    house.receive(f"disputes_card_a_{DAY}.csv", f"{header}\n{row}\n".encode())
+    house.receive(f"disputes_card_b_{DAY}.csv", f"{header}\n{row},1\n".encode())
+    statuses = house.warehouse.rows("SELECT name, status FROM raw_bank_files ORDER BY name")
+    assert [status for _, status in statuses] == ["loaded", "quarantined"]
+    for expected in ("lines_posted", "lines_exists"):
+        result = house.run(RECONCILE, DAY)
+        assert result.success, checks(result)
+        assert metadata(result, "disputes_sent")[expected] == 1
+    assert house.online.disputes == {
+        ("card_a", "CB1", "open"): {
+            "rail": "card_a",
+            "reference": "CB1",
+            "original_reference": "att_a",
+            "amount": 1_250,
+            "currency": "INR",
+            "reason_code": "10.4",
+            "status": "open",
+            "respond_by": "2026-12-06T06:30:00Z",
+        }
+    }
+
+
+def traced_day(house: House) -> dict[str, str]:
+    """A payment that is undone, one whose row has another amount, a lost dispute; all settled."""
+    books = Books(house.warehouse)
+    references = {name: books.capture(name, 10_000, noon(DAY)) for name in ("good", "wrong")}
+    references["back"] = books.reverse("back", "good", 10_000, noon(DAY))
+    books.dispute("wrong", 10_000, noon(DAY))
+    lost = books.lose("wrong", 10_000, noon(DAY))
+    references["payout"] = books.pay_out("p", 500, noon(DAY))
+    settled = rail_file(
+        [
+            rail_line(references["good"], 10_000, noon(DAY)),
+            rail_line(references["wrong"], 30_000, noon(DAY)),
+            rail_line(references["back"], -10_000, noon(DAY), type="REVERSAL"),
+            rail_line(lost, -10_000, noon(DAY), type="CHARGEBACK"),
+        ],
+        DAY,
+    )
+    house.receive(settled.file_name, switch_file.render(settled))
+    payout = camt.StatementEntry("payout", -500, "UTR500", references["payout"], "PAYOUT")
+    statement = bank_file(NEXT_DAY, 0, credit(settled), payout)
+    house.receive(statement.file_name, camt.render(statement))
+    assert house.run(RECONCILE, NEXT_DAY).success
+    assert house.run(RECONCILE, DAY).success
+    assert house.run(GROUPS("settlement"), DAY).success
+    books.settled(DAY)
+    return references
+
+
+def test_each_attempt_is_linked_to_where_it_shows(house: House) -> None:
+    references = traced_day(house)
+    stl = ids.encode("stl", ids.derived("settlement", MERCHANT_ID, DAY.isoformat(), "INR"))
+    for expected in ("lines_posted", "lines_exists"):
+        result = house.run(GROUPS("traces"), DAY)
+        assert result.success, checks(result)
+        about = metadata(result, "trace_links_sent")
+        assert about[expected] == about["lines"] == len(house.online.links)
+    names = {reference: name for name, reference in references.items()}
+    assert {
+        (names[attempt], hop): (line["reference"], line["at"], line["amount"])
+        for (attempt, hop, _), line in house.online.links.items()
+        if attempt != references["wrong"]
+    } == {
+        ("good", "rail_line"): ("upi_hdfc_settlement_2026-11-16.csv#1", "2026-11-16", 10_000),
+        ("good", "bank_line"): (house.utr(), "2026-11-17", 19_823),
+        ("good", "settlement"): (stl, "2026-11-17", 9_764),
+        ("back", "rail_line"): ("upi_hdfc_settlement_2026-11-16.csv#3", "2026-11-16", -10_000),
+        ("back", "bank_line"): (house.utr(), "2026-11-17", 19_823),
+        ("back", "settlement"): (stl, "2026-11-17", -9_764),
+        ("payout", "bank_line"): ("UTR500", "2026-11-17", -500),
+        ("payout", "settlement"): ("stl_p", "2026-11-16", -500),
+    }
+    # A row with another amount is a break, and a lost dispute goes by the rail's own reference:
+    # both show with the attempt that paid.
+    wrong = [key[1:] for key in house.online.links if key[0] == references["wrong"]]
+    assert sorted(hop for hop, _ in wrong) == ["bank_line", "rail_line", "rail_line", "settlement"]
+    hashes = {line["sha256"] for line in house.online.links.values() if line["hop"] == "rail_line"}
+    assert hashes == {
+        sha for (sha,) in house.warehouse.rows("SELECT DISTINCT file_sha256 FROM raw_rail_rows")
+    }
+
+
+def test_an_attempt_without_its_link_stops_the_links(house: House) -> None:
+    traced_day(house)
+    house.warehouse.execute("DELETE FROM settlement_lines WHERE kind = 'reversal'")
+    result = house.run(GROUPS("traces"), DAY)
+    assert not result.success
+    assert checks(result)["trace_links.settled_attempts_are_traced"] is False
+    assert house.online.links == {}
+
+
+def test_statements_are_linked_to_every_attempt_they_show(house: House) -> None:
+    references = traced_day(house)
+    config = {"config": {"requests": [asked(form) for form in statements.FORMATS]}}
+    assert house.run(GROUPS("statements"), statement_files=config).success
+    sent = {each["statement_id"]: each["sha256"] for each in house.online.statements}
+    links = list(house.online.links.values())
+    assert {(link["attempt"], link["reference"]) for link in links} == {
+        (attempt, statement) for attempt in references.values() for statement in sent
+    }
+    assert all(link["sha256"] == sent[link["reference"]] for link in links)
+    amounts = {link["attempt"]: link["amount"] for link in links}
+    assert amounts[references["good"]] == 9_764
+    assert amounts[references["wrong"]] == 9_764 - 10_000
 
 
 def asked(form: str) -> dict[str, Any]:

@@ -306,6 +306,26 @@ def test_floors_and_ceilings(app, n, posted, pending, constraint):
 
 
 @pytest.mark.parametrize(
+    ("posted", "forced", "constraint"),
+    [
+        (-5, 5, None),
+        (-6, 5, "ledger_accounts_floor"),
+        (505, 5, None),
+        (506, 5, "ledger_accounts_ceiling"),
+        (100, -1, "ledger_accounts_forced"),
+    ],
+)
+def test_floors_and_ceilings_give_way_by_what_is_noted_as_forced(app, posted, forced, constraint):
+    def move():
+        app.execute(
+            "update ledger_accounts set posted = %s, forced = %s where id = %s",
+            [posted, forced, account(0)],
+        )
+
+    expect(move, constraint)
+
+
+@pytest.mark.parametrize(
     ("amounts", "constraint"),
     [
         ({"authorized": 100, "captured": 100}, None),

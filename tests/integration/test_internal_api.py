@@ -19,6 +19,11 @@ from online.attempts.routes import CallbackDesk
 from online.breaks import routes as breaks_routes
 from online.kernel import ids
 from online.kernel.clock import business_date
+from online.ledger import accounts as chart
+from online.ledger import recipes
+from online.ledger.change import Change
+from online.ledger.journal import Journal
+from online.ledger.recipes import Tax
 from online.platform.http import HttpPlugin, wrap
 from online.postings import routes as postings_routes
 from online.refunds import routes as refunds_routes
@@ -291,6 +296,56 @@ async def test_batches_over_http(api: Api):
     schedule = (await api.client.get("/api/v1/settlements/schedule")).json()
     found = {each["business_date"]: each for each in schedule["items"]}
     assert [s["id"] for s in found[day.isoformat()]["settlements"]] == [again["settlement_id"]]
+
+
+async def test_a_batch_says_what_disputes_took_and_may_be_negative_in_every_part(api: Api):
+    """A capture of the day before is undone, and a dispute is won that day and another opened."""
+    merchant = await api.house.merchant()
+    pending = chart.merchant_pending(merchant.id)
+    now = api.house.clock.now()
+    day = business_date(now)
+    moves = {
+        "reversal": recipes.reversal("card_a", pending, 10_000, 200, Tax(igst_minor=36)),
+        "dispute_opened": recipes.dispute_opened(merchant.id, pending, 3_000),
+        "dispute_won": recipes.dispute_won(merchant.id, pending, 5_000),
+    }
+    journals = tuple(
+        Journal(
+            cause=ids.new(now),
+            kind=kind,
+            currency="INR",
+            postings=legs,
+            business_date=day,
+            effective_at=now,
+            livemode=False,
+            merchant_id=merchant.id,
+            forced=True,
+        )
+        for kind, legs in moves.items()
+    )
+    await api.house.writer.submit(Change(journals=journals))
+    api.house.clock.advance(timedelta(days=1))
+    line = {
+        "merchant_id": ids.encode("mrc", merchant.id),
+        "business_date": day.isoformat(),
+        "currency": "INR",
+        "gross": -10_000,
+        "refunds": 0,
+        "disputes": -2_000,
+        "fees": -200,
+        "tax": -36,
+        "net": -7_764,
+        "count": 3,
+    }
+    wrong = {**line, "disputes": 0, "net": -9_764}
+    answers = await api.lines("settlement-batches", wrong, line)
+    assert [answer["status"] for answer in answers] == ["refused", "accepted"]
+    assert "disputes by 2000" in answers[0]["detail"]
+    api.as_merchant(merchant.id)
+    shown = (await api.client.get(f"/api/v1/settlements/{answers[1]['settlement_id']}")).json()
+    assert {name: shown[name] for name in ("gross", "disputes", "fees", "tax", "net")} == {
+        name: line[name] for name in ("gross", "disputes", "fees", "tax", "net")
+    }
 
 
 async def test_asking_for_a_settlement(api: Api):

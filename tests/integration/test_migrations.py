@@ -115,12 +115,18 @@ BOOKS = ("payment_events", "ledger_entries", "ledger_transactions")
 SNAPSHOT = {READ, ADD, MOVE}
 APP = {
     **{table: {READ} for table in BOOKS},  # and adding, column by column: see below
-    **dict.fromkeys(("statements", "risk_activity", "risk_labels"), LOG),
+    **dict.fromkeys(
+        (
+            "statements", "risk_activity", "risk_labels", "dispute_evidence", "merchant_terms",
+            "trace_links",
+        ),
+        LOG,
+    ),
     **dict.fromkeys(
         (
             "ledger_accounts", "limit_counters", "merchants", "api_clients", "publishable_keys",
             "signing_keys", "customers", "card_tokens", "intents", "payments", "attempts",
-            "refunds", "settlements", "breaks", "work_requests",
+            "refunds", "disputes", "settlements", "breaks", "work_requests",
         ),
         SNAPSHOT,
     ),

@@ -179,19 +179,12 @@ async def test_recovery_that_runs_twice_at_once_records_once(gateway):
 
 async def test_what_a_dead_process_left_behind_is_finished(gateway):
     """Between the two commits a process may die: its attempt stays `sent` until it is asked for."""
-    service = gateway.services.payments
-    sent = service._send  # the second half of every operation
-
-    async def die(*_: object) -> None:
-        raise asyncio.CancelledError
-
-    service._send = die
-    try:
-        task = asyncio.ensure_future(gateway.pay(900_00))
-        with pytest.raises((asyncio.CancelledError, Exception)):
-            await task
-    finally:
-        service._send = sent
+    held = gateway.hold("card_a")
+    task = asyncio.ensure_future(gateway.pay(900_00, await gateway.card()))
+    await held.asked.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
     assert await gateway.rows("select status from attempts") == [("sent",)]
     # The rail never heard of it: final only after its window.
     assert await gateway.recover(timedelta(seconds=301)) == 1

@@ -1,6 +1,8 @@
 """The banks as a process: HTTP, time-outs, one effect a key, callbacks, and a kill under load."""
 
 import asyncio
+import base64
+import hashlib
 import os
 import signal
 import socket
@@ -188,6 +190,21 @@ def test_fifty_copies_at_once_have_one_effect(banks: Banks) -> None:
         ),
         ("POST /admin/faults", b'{"bank_day": "2026-11-16", "missing": -1}', 400, "missing"),
         ("POST /admin/opening", b'{"bank": "icici", "amount_minor": 1}', 400, "bank"),
+        (
+            "POST /admin/disputes",
+            b'{"original_reference": "att_nobody"}',
+            404,
+            "original_reference",
+        ),
+        ("POST /admin/disputes", b'{"original_reference": "att_x", "amount": 0}', 400, "amount"),
+        ("POST /admin/disputes/dsp_x/lost", b"", 404, "reference"),
+        ("POST /admin/disputes/dsp_x/drawn", b"", 404, "verdict"),
+        ("GET /rails/card_a/disputes/dsp_x", b"", 404, None),
+        ("POST /rails/card_a/disputes/dsp_x/evidence", b'{"evidence": ""}', 400, "evidence"),
+        ("POST /rails/card_a/disputes/dsp_x/evidence", b'{"evidence": "x"}', 404, "reference"),
+        ("POST /3ds/att_x", b"result=perhaps", 400, "result"),
+        ("POST /3ds/att_x", b"\xff\x00", 400, "result"),
+        ("POST /3ds/att_x", b"result=approve", 404, "reference"),
         ("GET /rails/upi_hdfc/operations/%00%ff", b"", 404, None),
         ("GET /nowhere", b"", 404, None),
         ("PUT /rails/upi_hdfc/authorize", b"{}", 405, None),
@@ -279,6 +296,82 @@ def test_a_terminated_sandbox_lets_held_callers_go(banks: Banks) -> None:
     assert answers == [200]
 
 
+def challenge(banks: Banks, reference: str, return_url: str | None = None) -> str:
+    """A card payment that waits for its payer; gives the address of the page."""
+    answer = banks.client.post(
+        "/rails/card_a/authorize",
+        headers={"Idempotency-Key": reference},
+        json={
+            "reference": reference,
+            "amount": 12_499_900,
+            "currency": "INR",
+            "card": {"pan": "4000000000003220", "exp_month": 12, "exp_year": 2031, "cvc": "123"},
+            **({"return_url": return_url} if return_url else {}),
+        },
+    )
+    link: str = answer.json()["next_action"]["link"]
+    return link
+
+
+def test_the_page_of_a_challenge(shared: Banks) -> None:
+    back = 'https://shop.example/done?a=1&b="><script>'
+    link = challenge(shared, "att_page", back)
+    assert link == f"{shared.url}/3ds/att_page"
+    page = shared.client.get(link)
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert page.headers["cache-control"] == "no-store"
+    assert page.headers["referrer-policy"] == "no-referrer"
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "form-action 'self' https://shop.example;" in policy
+    assert "unsafe" not in policy
+    style = page.text.partition("<style>")[2].partition("</style>")[0]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in policy
+    assert '<html lang="en">' in page.text
+    assert "₹1,24,999.00" in page.text
+    assert "3220" in page.text
+    assert "4000000000003220" not in page.text
+    assert "<script" not in page.text
+    for outside in ("src=", "url(", "@import", "http-equiv"):
+        assert outside not in page.text
+    said = shared.client.post(link, data={"result": "approve"})
+    assert said.status_code == 303
+    assert said.headers["location"] == "https://shop.example/done?a=1&b=%22%3E%3Cscript%3E"
+    # Again, or the other button: nothing changes.
+    for result in ("approve", "fail"):
+        assert shared.client.post(link, data={"result": result}).status_code == 303
+    done = shared.client.get(link).text
+    assert "Payment confirmed" in done
+    assert "<script" not in done
+    assert "&quot;&gt;&lt;script&gt;" in done
+    found = shared.client.get("/rails/card_a/operations/att_page").json()
+    assert (found["status"], found["checks"]["authentication"]) == ("approved", "challenged")
+
+
+def test_a_page_without_a_way_back(shared: Banks) -> None:
+    for number, back in enumerate((None, "https://a@b.example/x", "https://x;y.example/")):
+        link = challenge(shared, f"att_stay_{number}", back)
+        policy = shared.client.get(link).headers["content-security-policy"]
+        assert "form-action 'self';" in policy
+        said = shared.client.post(link, data={"result": "fail"})
+        assert said.headers["location"] == f"/3ds/att_stay_{number}"
+        page = shared.client.get(said.headers["location"])
+        assert "Payment not confirmed" in page.text
+        assert "You may close this page." in page.text
+        assert "<form" not in page.text
+    gone = shared.client.get("/3ds/att_nobody")
+    assert (gone.status_code, "No such payment" in gone.text) == (404, True)
+
+
+def test_the_address_of_the_page_is_a_setting(tmp_path: Path) -> None:
+    banks = Banks(tmp_path, "--public-url", "https://bank.example/")
+    try:
+        assert challenge(banks, "att_public") == "https://bank.example/3ds/att_public"
+    finally:
+        banks.close()
+
+
 class _Ear(BaseHTTPRequestHandler):
     """Writes down what the sandbox tells a gateway."""
 
@@ -310,6 +403,51 @@ def test_the_gateway_is_nudged_when_a_pending_payment_ends(tmp_path: Path) -> No
         }
         assert {path for path, _ in _Ear.heard} == {"/internal/rails/upi_hdfc/callbacks"}
         banks.wait_until(lambda: banks.enquire("att_later")["status"] == "approved")
+    finally:
+        banks.close()
+        server.shutdown()
+
+
+def test_the_gateway_is_nudged_about_challenges_refunds_and_disputes(tmp_path: Path) -> None:
+    _Ear.heard = []
+    server = HTTPServer(("127.0.0.1", 0), _Ear)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    banks = Banks(tmp_path, "--callback-url", f"http://127.0.0.1:{server.server_port}")
+    try:
+        banks.client.post(challenge(banks, "att_page"), data={"result": "approve"})
+        paid = {
+            "reference": "att_disputed",
+            "amount": 150_000,
+            "currency": "INR",
+            "card": {"pan": "4000000000000259", "exp_month": 12, "exp_year": 2031},
+        }
+        refund = {
+            "reference": "att_refund",
+            "amount": 100_160,
+            "currency": "INR",
+            "original_reference": "att_page",
+        }
+        for operation, body_ in (("authorize", paid), ("refund", refund)):
+            banks.client.post(
+                f"/rails/card_a/{operation}",
+                headers={"Idempotency-Key": body_["reference"]},
+                json=body_,
+            )
+        banks.wait_until(lambda: len(_Ear.heard) == 3)
+        assert banks.admin("disputes/dsp_disputed/lost").json()["status"] == "lost"
+        opened = banks.admin("disputes", original_reference="att_page", amount=5).json()
+        assert (opened["reference"], opened["amount"]) == ("dsp_page", 5)
+        banks.wait_until(lambda: len(_Ear.heard) == 5)
+        path = "/internal/rails/card_a/"
+        assert sorted(_Ear.heard) == sorted(
+            [
+                (f"{path}callbacks", b'{"reference":"att_page"}'),
+                (f"{path}callbacks", b'{"reference":"att_refund"}'),
+                (f"{path}disputes", b'{"reference":"dsp_disputed"}'),
+                (f"{path}disputes", b'{"reference":"dsp_disputed"}'),
+                (f"{path}disputes", b'{"reference":"dsp_page"}'),
+            ]
+        )
     finally:
         banks.close()
         server.shutdown()

@@ -95,6 +95,8 @@ async def test_twice_in_one_call_and_in_two_calls_at_once_pays_once(house: House
     [
         ({"gross_minor": 310_001}, 1, "gross by 1"),
         ({"refunds_minor": 10}, -10, "refunds by 10"),
+        ({"disputes_minor": 10}, -10, "disputes by 10"),
+        ({"refunds_minor": 10, "disputes_minor": -10}, 0, "refunds by 10, disputes by -10"),
         ({"fees_minor": 5_399}, 1, "fees by -1"),
         ({"tax_minor": 0}, 972, "tax by -972"),
         ({"fees_minor": 5_401, "tax_minor": 971}, 0, "fees by 1, tax by -1"),

@@ -75,6 +75,7 @@ def transfer(name: str, amount: int = 1, *, from_: Account = BANK, to: Account =
         livemode=False,
         metadata=fields.pop("metadata", {}),
         reference=fields.pop("reference", None),
+        forced=fields.pop("forced", False),
     )
     return Change(journals=(journal,), **fields)
 
@@ -275,6 +276,106 @@ async def test_an_update_writes_every_column_of_a_snapshot(writer, owner_url):
         await writer.submit(change_of(made))
         report = await verify_books(owner_url)
         assert report.snapshots_equal, event.TYPE
+
+
+# ── force ────────────────────────────────────────────────────────────────────────────────
+
+
+def poor(owner) -> tuple[int, int]:
+    """What the poor merchant's account holds, and how far force took it below its floor."""
+    return owner.execute(
+        "select posted, forced from ledger_accounts where code = %s", [POOR.code]
+    ).fetchone()
+
+
+async def test_a_forced_debit_passes_the_floor_and_an_unforced_one_does_not(
+    writer, owner, owner_url
+):
+    await writer.submit(transfer("earned", 10, to=POOR))
+    await writer.submit(transfer("disputed", 25, from_=POOR, forced=True))
+    assert poor(owner) == (-15, 15)
+    for amount in (1, 25):
+        with pytest.raises(InsufficientFunds):
+            await writer.submit(transfer(f"refund{amount}", amount, from_=POOR))
+    await writer.submit(transfer("disputed again", 5, from_=POOR, forced=True))
+    assert poor(owner) == (-20, 20)
+    await writer.submit(transfer("sale", 12, to=POOR))
+    assert poor(owner) == (-8, 8)
+    with pytest.raises(InsufficientFunds):
+        await writer.submit(transfer("refund", 1, from_=POOR))
+    assert (await verify_books(owner_url)).holds
+    await writer.submit(transfer("sales", 11, to=POOR))
+    assert poor(owner) == (3, 0)
+    with pytest.raises(InsufficientFunds):
+        await writer.submit(transfer("too much", 4, from_=POOR))
+    await writer.submit(transfer("refunded", 3, from_=POOR))
+    assert poor(owner) == (0, 0)
+    assert (await verify_books(owner_url)).holds
+
+
+async def test_force_within_one_batch_counts_in_its_order(database_url, owner, owner_url):
+    writer = Writer(Database(database_url), tasks=1)
+    changes = [
+        transfer("sale", 10, to=POOR),
+        transfer("refund", 10, from_=POOR),
+        transfer("dispute", 7, from_=POOR, forced=True),
+        transfer("refused", 1, from_=POOR),
+        transfer("another dispute", 2, from_=POOR, forced=True),
+        transfer("next sale", 8, to=POOR),
+        transfer("refused too", 1, from_=POOR),
+    ]
+    waiting = asyncio.ensure_future(writer.submit_all(changes))
+    await handed_over()
+    await writer.start()
+    answers = [type(answer) for answer in await waiting]
+    no, yes = InsufficientFunds, type(None)
+    assert answers == [yes, yes, yes, no, yes, yes, no]
+    assert scalar(owner, "select count(distinct xid) from ledger_transactions") == 1
+    assert poor(owner) == (-1, 1)
+    await writer.stop()
+    assert (await verify_books(owner_url)).holds
+
+
+async def test_below_its_floor_an_account_still_takes_what_does_not_lower_it(writer, owner):
+    """A capture releases what was promised and posts it, less the fee: its least grows."""
+    await writer.submit(Change(journals=(promise("authorization", 50),)))
+    await writer.submit(transfer("dispute", 30, from_=POOR, forced=True))
+    assert poor(owner) == (-30, 30)
+    legs = (
+        *recipes.release_authorization("card_a", POOR, 50),
+        *recipes.capture("card_a", POOR, 50, 2, recipes.Tax()),
+    )
+    await writer.submit(Change(journals=(promise("capture", 50, legs),)))
+    assert poor(owner) == (18, 0)
+
+
+def promise(kind: str, amount: int, legs: recipes.Legs | None = None) -> Journal:
+    legs = legs or recipes.authorization("card_a", POOR, amount)
+    return Journal(cause=uid("promised"), kind=kind, currency="INR", postings=legs,
+                   business_date=AT.date(), effective_at=AT, livemode=False)  # fmt: skip
+
+
+async def test_force_in_one_change_does_not_cover_what_is_asked_beside_it(writer, owner):
+    await writer.submit(transfer("sale", 10, to=POOR))
+    forced = transfer("dispute", 10, from_=POOR, forced=True).journals
+    asked = transfer("refund", 1, from_=POOR).journals
+    with pytest.raises(InsufficientFunds):
+        await writer.submit(Change(journals=(*forced, *asked)))
+    with pytest.raises(InsufficientFunds):
+        await writer.submit(Change(journals=(*asked, *forced)))
+    assert poor(owner) == (10, 0)
+
+
+async def test_a_ceiling_is_passed_by_force_alone(writer, owner, owner_url):
+    small = Account("suspense:small", "C", floor=0, ceiling=10)
+    await writer.submit(transfer("forced", 14, to=small, forced=True))
+    with pytest.raises(InsufficientFunds):
+        await writer.submit(transfer("asked", 1, to=small))
+    forced = "select forced from ledger_accounts where code = 'suspense:small'"
+    assert scalar(owner, forced) == 4
+    await writer.submit(transfer("back", 5, from_=small))
+    assert scalar(owner, forced) == 0
+    assert (await verify_books(owner_url)).holds
 
 
 # ── once ─────────────────────────────────────────────────────────────────────────────────

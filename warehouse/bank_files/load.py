@@ -20,7 +20,8 @@ LOADED, QUARANTINED, DUPLICATE = "loaded", "quarantined", "duplicate"
 class LoadResult:
     """What became of one file. `status`: loaded, quarantined or duplicate (same content).
 
-    `days` are the settlement and booking days that its rows belong to: the days to stage anew.
+    `days` are the days of settling, booking or reporting that its rows belong to: the days to
+    stage anew.
     """
 
     file_sha256: str
@@ -62,9 +63,14 @@ def _store(
         status = LOADED
         lines, bank_days = _bank_lines(file, digest)
         rail_rows, rail_days = _rail_rows(file, digest)
-        rows = _append(lake, "raw_bank_lines", lines) + _append(lake, "raw_rail_rows", rail_rows)
+        disputes, dispute_days = _dispute_rows(file, digest)
+        rows = (
+            _append(lake, "raw_bank_lines", lines)
+            + _append(lake, "raw_rail_rows", rail_rows)
+            + _append(lake, "raw_dispute_rows", disputes)
+        )
         _append(lake, "raw_bank_balances", _balances(file, digest))
-        days = bank_days | rail_days
+        days = bank_days | rail_days | dispute_days
     row = {
         "file_sha256": digest,
         "name": file.name,
@@ -124,6 +130,11 @@ def _bank_lines(file: BankFile, digest: str) -> tuple[list[dict[str, object]], s
 def _rail_rows(file: BankFile, digest: str) -> tuple[list[dict[str, object]], set[date]]:
     rows = [{"file_sha256": digest, **msgspec.structs.asdict(row)} for row in file.rail_rows]
     return rows, {row.settled_on for row in file.rail_rows}
+
+
+def _dispute_rows(file: BankFile, digest: str) -> tuple[list[dict[str, object]], set[date]]:
+    rows = [{"file_sha256": digest, **msgspec.structs.asdict(row)} for row in file.dispute_rows]
+    return rows, {row.reported_on for row in file.dispute_rows}
 
 
 def _balances(file: BankFile, digest: str) -> list[dict[str, object]]:

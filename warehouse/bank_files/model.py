@@ -45,7 +45,7 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RailRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of a rail's settlement file; refunds are negative."""
+    """One row of a rail's settlement file; refunds, reversals and chargebacks are negative."""
 
     row_no: int
     rail: str
@@ -65,6 +65,21 @@ class RailRow(msgspec.Struct, frozen=True, kw_only=True):
     utr: str
 
 
+class DisputeRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of a rail's list of disputes; `original_reference` is the attempt that paid."""
+
+    row_no: int
+    rail: str
+    reported_on: date
+    reference: str
+    original_reference: str
+    amount_minor: int
+    currency: str
+    reason_code: str
+    status: str
+    respond_by: datetime
+
+
 class BankFile(msgspec.Struct, frozen=True, kw_only=True):
     """A file as read: usable only when it has no problems."""
 
@@ -72,5 +87,6 @@ class BankFile(msgspec.Struct, frozen=True, kw_only=True):
     format: str
     statements: list[Statement] = []
     rail_rows: list[RailRow] = []
+    dispute_rows: list[DisputeRow] = []
     problems: list[Problem] = []
     control: dict[str, int] = {}

@@ -1,6 +1,8 @@
-"""Which reader a file is for. Content decides; the name serves only as a label."""
+"""Which reader a file is for. Content decides; the name serves only as a label, but where a
+reader says otherwise.
+"""
 
-from warehouse.bank_files import camt, csv_layout
+from warehouse.bank_files import camt, csv_layout, disputes_csv
 from warehouse.bank_files.model import BankFile, Problem
 
 MAX_BYTES = 256 * 1024 * 1024
@@ -12,6 +14,8 @@ def parse(data: bytes, name: str) -> BankFile:
         return unreadable(name, f"is larger than {MAX_BYTES} bytes")
     if camt.looks_like(data):
         return camt.read(data, name)
+    if disputes_csv.looks_like(data):
+        return disputes_csv.read(data, name)
     layout = csv_layout.find(data)
     if layout is not None:
         return csv_layout.read(data, name, layout)
@@ -34,4 +38,6 @@ def document(file: BankFile) -> dict[str, object]:
     }
     if file.rail_rows:
         shown["rail_rows"] = file.rail_rows
+    if file.dispute_rows:
+        shown["dispute_rows"] = file.dispute_rows
     return shown

@@ -1,4 +1,5 @@
--- grain: one capture or confirmed refund on a rail's receivable (refunds negative)
+-- grain: one capture, reversal, confirmed refund or lost dispute on a rail's receivable (all but
+--   captures negative)
 -- owner: finance
 -- day: business_date
 CREATE TABLE stg_ledger_rows (

@@ -1,4 +1,4 @@
--- grain: one settled row of a rail's file (refunds negative)
+-- grain: one settled row of a rail's file (refunds, reversals and chargebacks negative)
 -- owner: finance
 -- day: settled_on
 CREATE TABLE stg_rail_rows (

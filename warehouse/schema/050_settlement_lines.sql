@@ -11,6 +11,7 @@ CREATE TABLE settlement_lines (
     currency VARCHAR,
     gross_minor BIGINT,
     refund_minor BIGINT,
+    dispute_minor BIGINT DEFAULT 0,
     fee_minor BIGINT,
     tax_minor BIGINT,
     net_minor BIGINT,

@@ -7,6 +7,7 @@ CREATE TABLE settlement_batches (
     currency VARCHAR,
     gross_minor BIGINT,
     refunds_minor BIGINT,
+    disputes_minor BIGINT DEFAULT 0,
     fees_minor BIGINT,
     tax_minor BIGINT,
     reserve_minor BIGINT,

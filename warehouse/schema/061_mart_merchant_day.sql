@@ -13,6 +13,8 @@ CREATE TABLE mart_merchant_day (
     unknown BIGINT,
     refunds BIGINT,
     refunds_minor BIGINT,
+    reversed_minor BIGINT DEFAULT 0,
+    disputes_minor BIGINT DEFAULT 0,
     fees_minor BIGINT,
     tax_minor BIGINT,
     net_minor BIGINT

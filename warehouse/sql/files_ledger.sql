@@ -4,7 +4,8 @@
 WITH typed AS (
     SELECT
         *,
-        CASE lower(kind) WHEN 'payment' THEN 'capture' ELSE lower(kind) END AS row_type,
+        CASE lower(kind) WHEN 'payment' THEN 'capture' WHEN 'dispute_lost' THEN 'chargeback' ELSE lower(kind) END
+            AS row_type,
         abs(amount_minor::BIGINT) AS size_minor,
         occurred_at::TIMESTAMPTZ AS at_time,
         row_number() OVER (PARTITION BY entry_id ORDER BY reference, amount_minor, occurred_at) AS copy
@@ -16,7 +17,9 @@ SELECT
     coalesce(nullif(reference, ''), 'ledger ' || row_id) AS key,
     row_type AS kind,
     nullif(reference, '') AS reference,
-    CASE WHEN row_type LIKE 'refund%' THEN -size_minor ELSE size_minor END AS amount_minor,
+    nullif(payment_id, '') AS payment_id,
+    CASE WHEN row_type LIKE 'refund%' OR row_type IN ('reversal', 'chargeback') THEN -size_minor ELSE size_minor END
+        AS amount_minor,
     upper(currency) AS currency,
     status,
     nullif(route, '') AS rail,

@@ -9,6 +9,7 @@ WITH typed AS (
         coalesce(nullif(fee_minor, ''), '0')::BIGINT AS fee,
         coalesce(nullif(tax_minor, ''), '0')::BIGINT AS tax,
         net_minor::BIGINT AS net,
+        row_type LIKE 'refund%' OR row_type IN ('reversal', 'chargeback') AS is_debit,
         row_number() OVER (
             PARTITION BY rail_ref ORDER BY reference, gross_minor, settled_on, settlement_id, utr
         ) AS copy
@@ -20,11 +21,12 @@ SELECT
     coalesce(nullif(reference, ''), nullif(order_id, ''), 'rail ' || row_id) AS key,
     row_type AS kind,
     coalesce(nullif(reference, ''), nullif(order_id, '')) AS reference,
-    CASE WHEN row_type LIKE 'refund%' THEN -abs(gross) ELSE gross END AS gross_minor,
-    fee AS fee_minor,
-    tax AS tax_minor,
-    -- A refund written as a positive amount still lowers what the rail pays.
-    CASE WHEN row_type LIKE 'refund%' AND gross > 0 THEN -net ELSE net END AS net_minor,
+    CASE WHEN is_debit THEN -abs(gross) ELSE gross END AS gross_minor,
+    -- A reversal written as a positive amount gives back what it writes as charges.
+    CASE WHEN row_type = 'reversal' AND gross > 0 THEN -fee ELSE fee END AS fee_minor,
+    CASE WHEN row_type = 'reversal' AND gross > 0 THEN -tax ELSE tax END AS tax_minor,
+    -- A debit written as a positive amount still lowers what the rail pays.
+    CASE WHEN is_debit AND gross > 0 THEN -net ELSE net END AS net_minor,
     upper(currency) AS currency,
     status,
     NULL::VARCHAR AS rail,

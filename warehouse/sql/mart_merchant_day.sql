@@ -21,6 +21,8 @@ money AS (
         currency,
         count(*) FILTER (refund_minor <> 0) AS refunds,
         sum(refund_minor)::BIGINT AS refunds_minor,
+        -coalesce(sum(gross_minor) FILTER (kind = 'reversal'), 0)::BIGINT AS reversed_minor,
+        sum(dispute_minor)::BIGINT AS disputes_minor,
         sum(fee_minor)::BIGINT AS fees_minor,
         sum(tax_minor)::BIGINT AS tax_minor,
         sum(net_minor)::BIGINT AS net_minor
@@ -41,6 +43,8 @@ SELECT
     coalesce(payment.unknown, 0) AS unknown,
     coalesce(money.refunds, 0) AS refunds,
     coalesce(money.refunds_minor, 0) AS refunds_minor,
+    coalesce(money.reversed_minor, 0) AS reversed_minor,
+    coalesce(money.disputes_minor, 0) AS disputes_minor,
     coalesce(money.fees_minor, 0) AS fees_minor,
     coalesce(money.tax_minor, 0) AS tax_minor,
     coalesce(money.net_minor, 0) AS net_minor

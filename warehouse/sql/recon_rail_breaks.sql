@@ -52,8 +52,16 @@ SELECT
     broken.rail,
     named.row_ids,
     named.reference,
-    coalesce(broken.ledger_minor, 0) AS expected_minor,
-    coalesce(broken.rail_minor, 0) AS actual_minor,
+    CASE broken.outcome
+        WHEN 'fee_mismatch' THEN broken.expected_fee_minor
+        WHEN 'tax_mismatch' THEN broken.expected_tax_minor
+        ELSE coalesce(broken.ledger_minor, 0)
+    END AS expected_minor,
+    CASE broken.outcome
+        WHEN 'fee_mismatch' THEN broken.fee_minor
+        WHEN 'tax_mismatch' THEN broken.tax_minor
+        ELSE coalesce(broken.rail_minor, 0)
+    END AS actual_minor,
     broken.currency,
     CASE broken.outcome
         WHEN 'duplicate_internal' THEN 'the ledger has this reference ' || broken.ledger_copies || ' times'
@@ -62,6 +70,17 @@ SELECT
         WHEN 'amount_mismatch'
             THEN 'the file differs from the ledger by ' || (broken.rail_minor - broken.ledger_minor) || ' minor units'
         WHEN 'status_mismatch' THEN 'the file gives another status than the ledger'
+        WHEN 'fee_mismatch'
+            THEN 'the rail gives back a fee of ' || -broken.fee_minor || ' minor units, and charged '
+            || -broken.expected_fee_minor
+        WHEN 'tax_mismatch'
+            THEN 'the rail gives back GST of ' || -broken.tax_minor || ' minor units, and charged '
+            || -broken.expected_tax_minor
+        WHEN 'reversed_unpaired'
+            THEN CASE
+                WHEN broken.ledger_copies = 0 THEN 'the file has a reversal that the ledger does not have'
+                ELSE 'reversed in the ledger only; due in the file of ' || coalesce(broken.due_on::VARCHAR, 'its day')
+            END
         WHEN 'timing' THEN 'settled on ' || broken.settled_on || ', due by ' || broken.last_in_window
         WHEN 'missing_internal' THEN 'in the file only'
         ELSE 'in the ledger only; due in the file of ' || coalesce(broken.due_on::VARCHAR, 'its day')

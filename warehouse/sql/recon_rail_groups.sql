@@ -1,5 +1,5 @@
 -- grain: one group of ledger and rail rows that belong together, with its outcome
--- inputs: recon_rail_keys, in_window, in_through
+-- inputs: recon_rail_keys, recon_rail_returns, in_window, in_through
 -- owner: finance
 WITH grouped AS (
     SELECT * EXCLUDE (is_crossed)
@@ -33,6 +33,10 @@ dated AS (
     SELECT
         grouped.*,
         grouped.day + own.rail_days AS last_in_window,
+        returns.fee_minor,
+        returns.expected_fee_minor,
+        returns.tax_minor,
+        returns.expected_tax_minor,
         -- Once the file of the row's bank day has come, or its window has passed, it is missing.
         $as_of::DATE IS NULL
         OR coalesce(heard.through >= grouped.due_on, false)
@@ -40,6 +44,8 @@ dated AS (
     FROM grouped
     INNER JOIN in_window AS own ON own.rail IS NOT DISTINCT FROM grouped.rail
     LEFT JOIN in_through AS heard ON heard.source = grouped.rail
+    LEFT JOIN recon_rail_returns AS returns
+        ON grouped.key = returns.key AND grouped.kind = returns.kind AND grouped.currency = returns.currency
 )
 
 -- Of what applies, the first is the break.
@@ -53,6 +59,9 @@ SELECT
         ) THEN 'currency_mismatch'
         WHEN ledger_minor <> rail_minor THEN 'amount_mismatch'
         WHEN status_differs THEN 'status_mismatch'
+        WHEN fee_minor <> expected_fee_minor THEN 'fee_mismatch'
+        WHEN tax_minor <> expected_tax_minor THEN 'tax_mismatch'
+        WHEN kind = 'reversal' AND (ledger_copies = 0 OR rail_copies = 0 AND is_due) THEN 'reversed_unpaired'
         WHEN ledger_copies = 1 AND settled_on > last_in_window THEN 'timing'
         WHEN ledger_copies = 0 THEN 'missing_internal'
         WHEN rail_copies = 0 AND is_due THEN 'missing_external'

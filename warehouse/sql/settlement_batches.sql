@@ -7,6 +7,7 @@ SELECT
     line.currency,
     sum(line.gross_minor)::BIGINT AS gross_minor,
     sum(line.refund_minor)::BIGINT AS refunds_minor,
+    sum(line.dispute_minor)::BIGINT AS disputes_minor,
     sum(line.fee_minor)::BIGINT AS fees_minor,
     sum(line.tax_minor)::BIGINT AS tax_minor,
     0::BIGINT AS reserve_minor,

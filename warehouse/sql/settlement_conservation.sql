@@ -3,7 +3,9 @@
 -- owner: finance
 SELECT coalesce(sum(abs(gap_minor)), 0)::BIGINT AS gap_minor
 FROM (
-    SELECT gross_minor - refunds_minor - fees_minor - tax_minor - reserve_minor - net_minor AS gap_minor
+    SELECT
+        gross_minor - refunds_minor - disputes_minor - fees_minor - tax_minor - reserve_minor - net_minor
+            AS gap_minor
     FROM settlement_batches
     WHERE coalesce(business_date = $day::DATE, true)
     UNION ALL

@@ -14,7 +14,7 @@ WITH leg AS (
     WHERE entry.business_date = $day AND entry.layer = 'posted'
 ),
 
--- Fees and taxes are legs of the same transaction: what the merchant was charged.
+-- Fees and taxes are legs of the same transaction: what the merchant was charged, or given back.
 charge AS (
     SELECT
         transaction_id,
@@ -65,8 +65,10 @@ SELECT
     reference,
     payment_id,
     currency,
-    CASE WHEN kind LIKE 'refund%' THEN 0 ELSE before_charges END AS gross_minor,
+    -- Captures less reversals; what nobody has named yet shows here too, and in no other sum.
+    CASE WHEN kind LIKE 'refund%' OR kind LIKE 'dispute%' THEN 0 ELSE before_charges END AS gross_minor,
     CASE WHEN kind LIKE 'refund%' THEN -before_charges ELSE 0 END AS refund_minor,
+    CASE WHEN kind LIKE 'dispute%' THEN -before_charges ELSE 0 END AS dispute_minor,
     fee_minor,
     tax_minor,
     net_minor,

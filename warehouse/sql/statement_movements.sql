@@ -41,6 +41,7 @@ SELECT
     coalesce(posted.metadata ->> '$.payment_id', '') AS payment_id,
     coalesce(posted.metadata ->> '$.method', '') AS method,
     coalesce(posted.metadata ->> '$.rail_reference', '') AS rail_reference,
+    coalesce(posted.metadata ->> '$.dispute_id', '') AS dispute_id,
     moved.net_minor,
     -- Charges of a transaction are its own merchant's.
     CASE WHEN posted.merchant_id = $merchant_id THEN charge.fee_minor ELSE 0 END AS fee_minor,
@@ -50,4 +51,9 @@ SELECT
 FROM moved
 INNER JOIN charge ON moved.transaction_id = charge.transaction_id
 INNER JOIN raw_transactions AS posted ON moved.transaction_id = posted.id
-ORDER BY posted.business_date, posted.effective_at, posted.id
+-- What happened comes before what was charged or given back for it at the same moment.
+ORDER BY
+    posted.business_date,
+    posted.effective_at,
+    posted.kind IN ('dispute_fee', 'fee_returned'),
+    posted.id

@@ -1,11 +1,17 @@
--- grain: one capture or confirmed refund on a rail's receivable (refunds negative)
+-- grain: one capture, reversal, confirmed refund or lost dispute on a rail's receivable (all but
+--   captures negative)
 -- inputs: raw_entries, raw_transactions, raw_accounts
 -- owner: finance
 SELECT
     entry.id::VARCHAR AS entry_id,
     entry.transaction_id,
     posted.metadata ->> '$.payment_id' AS payment_id,
-    CASE posted.kind WHEN 'capture' THEN 'capture' ELSE 'refund' END AS kind,
+    -- In the words of the rails' files.
+    CASE posted.kind
+        WHEN 'refund_confirmed' THEN 'refund'
+        WHEN 'dispute_lost' THEN 'chargeback'
+        ELSE posted.kind
+    END AS kind,
     posted.reference,
     -- Our asset is a debit, stored negative; the rail's file counts it positive.
     -entry.amount_minor AS amount_minor,
@@ -19,5 +25,5 @@ INNER JOIN raw_transactions AS posted
 INNER JOIN raw_accounts AS account ON entry.account_id = account.id
 WHERE entry.business_date = $day
     AND entry.layer = 'posted'
-    AND posted.kind IN ('capture', 'refund_confirmed')
+    AND posted.kind IN ('capture', 'reversal', 'refund_confirmed', 'dispute_lost')
     AND account.code LIKE 'rail:%:receivable'

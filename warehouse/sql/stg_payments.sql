@@ -14,7 +14,7 @@ WITH event AS (
     WHERE aggregate_type = 'payment'
 ),
 
--- Requests to a rail and their failures leave the state as it was.
+-- Requests to a rail and their failures leave the state as it was, as does what was not captured.
 state AS (
     SELECT
         aggregate_id,
@@ -22,7 +22,10 @@ state AS (
         max(at_time) AS state_at
     FROM event
     WHERE event_type NOT LIKE '%\_requested' ESCAPE '\'
-        AND event_type NOT IN ('payment.capture_failed', 'payment.void_failed', 'payment.refund_failed')
+        AND event_type NOT IN (
+            'payment.capture_failed', 'payment.void_failed', 'payment.refund_failed', 'payment.reversal_failed',
+            'payment.authorization_released'
+        )
     GROUP BY aggregate_id
 ),
 

@@ -1,4 +1,4 @@
--- grain: one settled row of a rail's file (refunds negative)
+-- grain: one settled row of a rail's file (refunds, reversals and chargebacks negative)
 -- inputs: raw_rail_rows
 -- owner: finance
 SELECT

@@ -57,6 +57,7 @@ def document(statement: Statement) -> dict[str, object]:
         "credits": grouped(statement.total_credit_minor, currency),
         "fees": grouped(statement.fees_minor, currency),
         "tax": grouped(statement.tax_minor, currency),
+        "disputed": grouped(statement.disputed_minor, currency) if statement.disputed_minor else "",
         "count": str(len(statement.lines)),
         "lines": [_row(line, currency) for line in statement.lines],
     }

@@ -58,6 +58,9 @@ def to_csv(statement: Statement) -> bytes:
     total_row = ("", "total", "Total of the period", statement.content_sha256, *totals, "")
     writer.writerow((statement.end_date, *total_row))
     writer.writerow(balance_row(statement.end_date, "closing", "Closing balance", closing))
+    if statement.disputed_minor:
+        held = "Of the closing balance held back in open disputes"
+        writer.writerow(balance_row(statement.end_date, "disputed", held, statement.disputed_minor))
     return out.getvalue().encode("utf-8")
 
 

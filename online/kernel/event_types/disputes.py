@@ -12,14 +12,14 @@ class DisputeOpened(Event, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "dispute.opened"
     payment_id: str
     merchant_id: str
+    attempt_id: str  # that authorized the payment
     rail: str
     rail_reference: str
-    reason_code: str
+    reason_code: str  # as the network says it
+    reason: str  # what it means: fraudulent, not_received, …
     amount: int
     currency: str
     respond_by: datetime
-    fee: int = 0
-    tax: int = 0
 
 
 class DisputeEvidenceSubmitted(Event, frozen=True, kw_only=True):
@@ -29,15 +29,27 @@ class DisputeEvidenceSubmitted(Event, frozen=True, kw_only=True):
     sha256: str
 
 
+class DisputeEvidenceSent(Event, frozen=True, kw_only=True):
+    """The rail has taken the evidence."""
+
+    TYPE: ClassVar[str] = "dispute.evidence_sent"
+
+
 class DisputeDeadlinePassed(Event, frozen=True, kw_only=True):
+    """Nothing was said against it in time."""
+
     TYPE: ClassVar[str] = "dispute.deadline_passed"
 
 
 class DisputeWon(Event, frozen=True, kw_only=True):
+    """The amount comes back to the merchant."""
+
     TYPE: ClassVar[str] = "dispute.won"
 
 
 class DisputeLost(Event, frozen=True, kw_only=True):
+    """The amount is the payer's; the merchant is charged a fee and the tax on it."""
+
     TYPE: ClassVar[str] = "dispute.lost"
     fee: int = 0
     tax: int = 0

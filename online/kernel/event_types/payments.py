@@ -125,8 +125,12 @@ class PaymentPartiallyRefunded(_RefundMove, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "payment.partially_refunded"
 
 
-class PaymentRefunded(_RefundMove, frozen=True, kw_only=True):
+class PaymentRefunded(Event, frozen=True, kw_only=True):
+    """All that was captured has gone back; without a refund where the end of the rest did it."""
+
     TYPE: ClassVar[str] = "payment.refunded"
+    refund_id: str | None = None
+    amount: int = 0
 
 
 class PaymentReversalRequested(Event, frozen=True, kw_only=True):

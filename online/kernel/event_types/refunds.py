@@ -14,6 +14,7 @@ class RefundCreated(Event, frozen=True, kw_only=True):
     attempt_id: str
     rail: str
     reason: str | None = None
+    mdr_on_refund: str = "kept"  # the merchant's contract when the refund was asked for
 
 
 class RefundSucceeded(Event, frozen=True, kw_only=True):

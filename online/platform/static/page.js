@@ -130,7 +130,8 @@ function tryIt(method, path, operation) {
   }
   const json = operation.requestBody?.content?.["application/json"];
   const area = json ? el("textarea", { spellcheck: "false", "aria-label": "Request body" }) : null;
-  if (area) area.value = JSON.stringify(example(json.schema), null, 2);
+  const given = Object.values(json?.examples || {})[0];
+  if (area) area.value = JSON.stringify(given ? given.value : example(json.schema), null, 2);
   const result = el("div", { "aria-live": "polite" });
   const send = el("button", { type: "button", class: "primary", onclick: () => run() }, "Send");
 

@@ -74,19 +74,26 @@ class Books:
         self.floors = floors
 
     def affordable(self, legs: list[Leg]) -> bool:
-        """Whether no floor is passed, counting what is promised as gone already."""
+        """Whether no floor is passed, nor passed further, with what is promised as gone."""
         deltas: Counter[tuple[str, str]] = Counter()
         for code, layer, amount in legs:
             deltas[code, layer] += amount
         for code in {code for code, _, _ in legs} & self.floors.keys():
-            posted, promised = deltas[code, "posted"], deltas[code, "pending"]
-            if posted >= 0 and promised >= 0:
-                continue
-            now = self.balances[code, "posted"] + posted
-            then = now + self.balances[code, "pending"] + promised
-            if min(now, then) < self.floors[code]:
+            posted, promised = self.balances[code, "posted"], self.balances[code, "pending"]
+            before = min(posted, posted + promised)
+            posted += deltas[code, "posted"]
+            promised += deltas[code, "pending"]
+            if min(posted, posted + promised) < min(before, self.floors[code]):
                 return False
         return True
+
+    def below(self) -> dict[str, int]:
+        """How far accounts stand below their floors, where they do."""
+        found = {}
+        for code, floor in self.floors.items():
+            posted, promised = self.balances[code, "posted"], self.balances[code, "pending"]
+            found[code] = floor - min(posted, posted + promised)
+        return {code: amount for code, amount in found.items() if amount > 0}
 
     def post(self, legs: list[Leg]) -> None:
         for code, layer, amount in legs:

@@ -33,6 +33,7 @@ class Transfer:
     key: int | None
     limit: int | None
     pending: bool
+    forced: bool
 
 
 @dataclass
@@ -63,6 +64,7 @@ class World:
             business_date=AT.date(),
             effective_at=AT,
             livemode=False,
+            forced=transfer.forced,
         )
         limits, reserve = (), None
         if transfer.limit is not None:
@@ -92,7 +94,8 @@ class World:
             return KeyTaken
         if transfer.limit is not None and self.used[transfer.limit] + transfer.amount > CAP:
             return LimitExceeded
-        if transfer.from_ != transfer.to and not self._affordable(transfer):
+        moves = transfer.from_ != transfer.to and not transfer.forced
+        if moves and not self._affordable(transfer):
             return InsufficientFunds
         if transfer.cause in self.causes:
             return AlreadyPosted
@@ -108,16 +111,33 @@ class World:
             self.used[transfer.limit] += transfer.amount
 
     def _affordable(self, transfer: Transfer) -> bool:
-        def worst(n: int, sign: int, pick) -> int:
-            posted, pending = self.balances[n, False], self.balances[n, True]
-            if transfer.pending:
-                return pick(posted, posted + pending + sign * transfer.amount)
-            now = posted + sign * transfer.amount
-            return pick(now, now + pending)
+        """Nobody goes past a floor or a ceiling, nor further past it where force took them."""
 
-        floor, ceiling = self.account(transfer.from_).floor, self.account(transfer.to).ceiling
-        enough = floor is None or worst(transfer.from_, -1, min) >= floor
-        return enough and (ceiling is None or worst(transfer.to, 1, max) <= ceiling)
+        def reach(n: int, amount: int) -> tuple[int, int]:
+            posted, pending = self.balances[n, False], self.balances[n, True]
+            now = posted + (0 if transfer.pending else amount)
+            return now, posted + pending + amount
+
+        payer, payee = transfer.from_, transfer.to
+        floor, ceiling = self.account(payer).floor, self.account(payee).ceiling
+        enough = floor is None or min(reach(payer, -transfer.amount)) >= min(
+            floor, *reach(payer, 0)
+        )
+        room = ceiling is None or max(reach(payee, transfer.amount)) <= max(
+            ceiling, *reach(payee, 0)
+        )
+        return enough and room
+
+    def beyond(self) -> dict[str, int]:
+        """How far each account stands past its floor or ceiling, where it does."""
+        found = {}
+        for n in range(3):
+            posted, pending = self.balances[n, False], self.balances[n, True]
+            ceiling = self.account(n).ceiling
+            below = -min(posted, posted + pending)
+            above = max(posted, posted + pending) - ceiling if ceiling is not None else 0
+            found[f"{self.run}:{n}"] = max(0, below, above)
+        return {code: amount for code, amount in found.items() if amount}
 
     def standing(self) -> dict[tuple[str, bool], int]:
         return {
@@ -139,6 +159,7 @@ TRANSFERS = st.lists(
         key=maybe(4),
         limit=maybe(1),
         pending=st.booleans(),
+        forced=st.integers(0, 7).map(lambda n: n == 7),
     ),
     min_size=2,
     max_size=60,
@@ -159,6 +180,16 @@ def found(owner: str, run: str) -> dict[tuple[str, bool], int]:
     balances = {(code, False): posted for code, posted, _ in rows}
     balances |= {(code, True): pending for code, _, pending in rows}
     return {key: amount for key, amount in balances.items() if amount}
+
+
+def forced(owner: str, run: str) -> dict[str, int]:
+    with psycopg.connect(owner) as connection:
+        return dict(
+            connection.execute(
+                "select code, forced from ledger_accounts where code like %s and forced > 0",
+                [f"{run}:%"],
+            ).fetchall()
+        )
 
 
 def used(owner: str, run: str) -> dict[int, int]:
@@ -200,6 +231,7 @@ def test_a_batch_is_as_if_its_changes_came_one_by_one(urls, transfers):
     assert [type(answer) if answer else None for answer in answers] == expected
     assert found(owner, world.run) == world.standing()
     assert used(owner, world.run) == +world.used
+    assert forced(owner, world.run) == world.beyond()
 
 
 @SETTINGS
@@ -214,6 +246,7 @@ def test_writers_who_race_agree_on_what_was_done(urls, transfers):
         world.note(transfer)
     assert found(owner, world.run) == world.standing()
     assert used(owner, world.run) == +world.used
+    assert forced(owner, world.run) == world.beyond()
     for name in ("cause", "key"):
         times = Counter(getattr(transfer, name) for transfer in done)
         del times[None]
@@ -221,8 +254,5 @@ def test_writers_who_race_agree_on_what_was_done(urls, transfers):
     assert all(amount <= CAP for amount in world.used.values())
     refusals = {type(answer) for answer in answers} - {type(None)}
     assert refusals <= {KeyTaken, LimitExceeded, InsufficientFunds, AlreadyPosted}
-    for n in range(3):
-        posted, pending = world.balances[n, False], world.balances[n, True]
-        assert min(posted, posted + pending) >= 0
-        ceiling = world.account(n).ceiling
-        assert ceiling is None or max(posted, posted + pending) <= ceiling
+    if not any(transfer.forced for transfer in done):
+        assert world.beyond() == {}

@@ -37,7 +37,7 @@ from online.ledger import accounts as chart
 from online.ledger import recipes
 from online.ledger.aggregate import Origin
 from online.ledger.change import Change, LimitMove
-from online.ledger.journal import Journal
+from online.ledger.journal import Journal, credit, debit
 from online.ledger.recipes import Legs, Tax
 from online.ledger.writer import AlreadyPosted
 from online.operations.verify import verify_books
@@ -107,7 +107,9 @@ class Ledger(RuleBasedStateMachine):
     def new_id(self) -> UUID:
         return ids.derived("step", str(next(self.numbers)))
 
-    def journal(self, kind: str, legs: Legs, cause: UUID | None = None) -> Journal:
+    def journal(
+        self, kind: str, legs: Legs, cause: UUID | None = None, *, forced: bool = False
+    ) -> Journal:
         return Journal(
             cause=cause or self.new_id(),
             kind=kind,
@@ -116,6 +118,7 @@ class Ledger(RuleBasedStateMachine):
             business_date=AT.date(),
             effective_at=AT,
             livemode=False,
+            forced=forced,
         )
 
     def moved(self, id_: UUID, events: Sequence[Event], *journals: Journal) -> Change:
@@ -266,6 +269,17 @@ class Ledger(RuleBasedStateMachine):
         self.books.post(expected)
         return change
 
+    @rule(target=done, merchant=MERCHANTS, amount=AMOUNTS)
+    def take_back(self, merchant, amount):
+        """The bank has taken it already: whatever the merchant has, the books must say so."""
+        legs = (
+            debit(self.pending(merchant), amount),
+            credit(chart.rail_receivable(RAIL), amount),
+        )
+        change = self.taken(Change(journals=(self.journal("taken_back", legs, forced=True),)))
+        self.books.post(books.move(books.pending(merchant), books.RECEIVABLE, amount))
+        return change
+
     @rule(target=done, merchant=MERCHANTS, net=AMOUNTS)
     def settle(self, merchant, net):
         legs = recipes.settlement(merchant, self.pending(merchant), net)
@@ -306,6 +320,11 @@ class Ledger(RuleBasedStateMachine):
         for code, posted, pending in self.sql.execute(BALANCES):
             found |= {(code, "posted"): posted, (code, "pending"): pending}
         assert {key: amount for key, amount in found.items() if amount} == self.books.standing()
+
+    @invariant()
+    def what_force_took_is_noted(self):
+        found = dict(self.sql.execute("select code, forced from ledger_accounts where forced > 0"))
+        assert found == self.books.below()
 
     @invariant()
     def entries_sum_to_the_balances_and_to_zero(self):

@@ -7,17 +7,23 @@ from hypothesis import strategies as st
 
 from warehouse.statements.build import Movement, lines_of
 
-_MINOR = st.integers(0, 10**12)
+_MINOR = st.integers(-(10**12), 10**12)  # negative: given back
 _MOVEMENTS = st.builds(
     Movement,
     date=st.dates(date(2026, 1, 1), date(2026, 12, 31)),
     at_time=st.just(datetime(2026, 11, 16, tzinfo=UTC)),
     transaction_id=st.just("t"),
-    kind=st.sampled_from(["capture", "refund", "payout_sent", "something_new"]),
+    kind=st.sampled_from(
+        [
+            *("capture", "reversal", "refund_requested", "fee_returned", "dispute_lost"),
+            *("dispute_fee", "payout_sent", "something_new"),
+        ]
+    ),
     reference=st.text(max_size=5),
     payment_id=st.just(""),
     method=st.sampled_from(["", "upi", "card"]),
     rail_reference=st.sampled_from(["", "123456789012"]),
+    dispute_id=st.sampled_from(["", "dsp_1"]),
     net_minor=st.integers(-(10**12), 10**12),
     fee_minor=_MINOR,
     igst_minor=_MINOR,

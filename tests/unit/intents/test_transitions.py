@@ -12,9 +12,10 @@ from online.intents.domain import (
     apply,
     check_confirm,
     follow,
+    update,
 )
 from online.kernel import ids
-from online.kernel.errors import Conflict, IllegalMove, InvalidRequest
+from online.kernel.errors import Conflict, IllegalMove, InvalidRequest, VersionConflict
 from online.kernel.events import EVENTS
 from online.payments.domain import Status as PaymentStatus
 from tests.builders import AT, an, intent, occurred, uid
@@ -29,16 +30,21 @@ UNDER_WAY = {
 }
 TABLE = {
     "nothing": {"created": "requires_payment_method"},
-    "requires_payment_method": {**ENDS, "payment_method_attached": "requires_confirmation"},
+    "requires_payment_method": {
+        **ENDS,
+        "updated": "requires_payment_method",
+        "payment_method_attached": "requires_confirmation",
+    },
     "requires_confirmation": {
         **ENDS,
+        "updated": "requires_confirmation",
         "payment_method_attached": "requires_confirmation",
         "processing": "processing",
         "payment_failed": "requires_payment_method",
     },
     "processing": UNDER_WAY,
     "requires_action": {**UNDER_WAY, **ENDS},
-    "requires_capture": {"succeeded": "succeeded", "canceled": "canceled"},
+    "requires_capture": {"succeeded": "succeeded", **ENDS},
 }
 
 
@@ -80,6 +86,9 @@ def progress(status: str) -> Progress:
         payment_id=ids.encode("pay", PAYMENT),
         status=status,
         method="upi",
+        amount_minor=intent().amount_minor,
+        capture_method=intent().capture_method,
+        at=AT,
         next_action={"type": "upi_intent"},
         last_error={"code": "payment_declined"},
     )
@@ -102,11 +111,11 @@ def progress(status: str) -> Progress:
         ("requires_action", "authorized", "requires_capture"),
         ("requires_action", "failed", "requires_payment_method"),
         ("requires_action", "canceled", "canceled"),
-        ("requires_action", "expired", "canceled"),
+        ("requires_action", "expired", "expired"),
         ("requires_capture", "authorized", None),  # a capture was asked for, or failed
         ("requires_capture", "captured", "succeeded"),
         ("requires_capture", "canceled", "canceled"),
-        ("requires_capture", "expired", "canceled"),
+        ("requires_capture", "expired", "expired"),
         ("succeeded", "captured", None),  # one more partial capture
         ("succeeded", "partially_refunded", None),
         ("succeeded", "refunded", None),
@@ -133,6 +142,29 @@ def test_no_payment_begins_under_an_intent_that_does_not_wait_for_one(status, ot
     """Two confirmations may meet, or one and a cancellation: the second must not be paid too."""
     with pytest.raises(IllegalMove):
         follow(intent(status=status, payment_id=other), progress(payment_is))
+
+
+@pytest.mark.parametrize("payment_is", ["failed", "captured", "canceled", "unknown"])
+@pytest.mark.parametrize("status", Status)
+def test_an_intent_leaves_an_earlier_payment_alone_whose_end_it_has_seen(status, payment_is):
+    """Its rail may answer late, when another payment is under way."""
+    state = intent(status=status, payment_id=uid("another payment"))
+    assert follow(state, progress(payment_is)) == []
+
+
+@pytest.mark.parametrize(
+    ("intent_is", "payment_is"),
+    [
+        ("canceled", "canceled"),
+        ("expired", "canceled"),
+        ("expired", "expired"),
+        ("requires_payment_method", "failed"),
+    ],
+)
+def test_an_intent_ends_once(intent_is, payment_is):
+    """A void and the payer's own no, one after the other."""
+    state = intent(status=Status(intent_is), payment_id=PAYMENT)
+    assert follow(state, progress(payment_is)) == []
 
 
 def test_what_an_intent_says_about_its_payment():
@@ -177,3 +209,29 @@ def test_why_a_confirmation_is_refused(method, after_s, refusal):
     else:
         with pytest.raises(refusal):
             check_confirm(state, method, now)
+
+
+@pytest.mark.parametrize("status", Status)
+def test_only_what_waits_is_updated(status):
+    state = intent(status=status)
+    if status not in WAITING:
+        with pytest.raises(IllegalMove):
+            update(state, {"amount": 5})
+        return
+    event = update(state, {"amount": 5, "customer_id": None, "priority": "cost"})
+    after = apply(state, occurred(event, version=2))
+    assert (after.amount_minor, after.customer_id, after.priority) == (5, None, "cost")
+    assert (after.status, after.expires_at) == (state.status, state.expires_at)
+
+
+@pytest.mark.parametrize("change", [{"amount_minor": 1}, {"capture_method": "manual"}])
+def test_a_payment_on_old_terms_does_not_begin(change):
+    """An update came between the reading of the intent and the first commit of its payment."""
+    with pytest.raises(VersionConflict):
+        follow(intent(status=Status.REQUIRES_PAYMENT_METHOD, **change), progress("processing"))
+
+
+def test_a_void_after_the_end_of_its_time_expires_an_intent():
+    waiting = intent(status=Status.REQUIRES_ACTION, payment_id=PAYMENT, expires_at=AT)
+    (event,) = follow(waiting, progress("canceled"))
+    assert event.TYPE == "intent.expired"

@@ -6,13 +6,14 @@ from uuid import UUID
 import pytest
 
 from online.ledger import recipes
-from online.ledger.accounts import merchant_payable, merchant_pending
+from online.ledger.accounts import merchant_disputed, merchant_payable, merchant_pending
 from online.ledger.journal import Posting
 from online.ledger.recipes import Tax
 
 MERCHANT = UUID(int=4)
 PENDING = merchant_pending(MERCHANT, 1_000)
 PAYABLE = merchant_payable(MERCHANT)
+DISPUTED = merchant_disputed(MERCHANT)
 RECEIVABLE, REFUNDS = "rail:card_a:receivable", "refunds:card_a:payable"
 PAYOUTS = "payouts:bank_hdfc:in_transit"
 
@@ -53,6 +54,34 @@ TABLE = {
     "refund failed": (
         recipes.refund_failed("card_a", PENDING, 600),
         [(REFUNDS, -600), (PENDING.code, 600)],
+    ),
+    "dispute opened": (
+        recipes.dispute_opened(MERCHANT, PENDING, 600),
+        [(PENDING.code, -600), (DISPUTED.code, 600)],
+    ),
+    "dispute won": (
+        recipes.dispute_won(MERCHANT, PENDING, 600),
+        [(DISPUTED.code, -600), (PENDING.code, 600)],
+    ),
+    "dispute lost": (
+        recipes.dispute_lost(MERCHANT, "card_a", 600),
+        [(DISPUTED.code, -600), (RECEIVABLE, 600)],
+    ),
+    "dispute fee and IGST": (
+        recipes.dispute_fee(PENDING, 500, Tax(igst_minor=90)),
+        [(PENDING.code, -590), ("fees:dispute", 500), ("tax:igst", 90)],
+    ),
+    "dispute fee, CGST and SGST": (
+        recipes.dispute_fee(PENDING, 500, Tax(cgst_minor=45, sgst_minor=45)),
+        [(PENDING.code, -590), ("fees:dispute", 500), ("tax:cgst", 45), ("tax:sgst", 45)],
+    ),
+    "fee returned": (
+        recipes.fee_returned(PENDING, 540, Tax(igst_minor=97)),
+        [("fees:mdr", -540), ("tax:igst", -97), (PENDING.code, 637)],
+    ),
+    "fee returned, CGST and SGST": (
+        recipes.fee_returned(PENDING, 540, Tax(cgst_minor=48, sgst_minor=49)),
+        [("fees:mdr", -540), ("tax:cgst", -48), ("tax:sgst", -49), (PENDING.code, 637)],
     ),
     "settlement": (
         recipes.settlement(MERCHANT, PENDING, 779),
@@ -131,6 +160,7 @@ def test_a_payment_that_went_all_the_way_and_back_leaves_only_the_fee():
     ("there", "back"),
     [
         ("refund requested", "refund failed"),
+        ("dispute opened", "dispute won"),
         ("payout sent", "payout returned"),
     ],
 )

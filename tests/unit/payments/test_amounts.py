@@ -1,18 +1,22 @@
 """What each event does to a payment's amounts, and which requests are refused."""
 
+from datetime import timedelta
+
 import pytest
 
 from online.kernel import events as ev
 from online.kernel.errors import Conflict, IllegalMove, InvalidRequest, OverCapture, OverRefund
-from online.payments.domain import (
-    Status,
-    apply,
+from online.payments.decisions import (
+    AlreadySettled,
+    expiry,
     refund_done,
     request_capture,
     request_refund,
+    request_reversal,
     request_void,
 )
-from tests.builders import an, occurred, payment
+from online.payments.domain import Status, apply
+from tests.builders import AT, an, occurred, payment
 
 ATT = "att_" + "0" * 26
 RFD = "rfd_" + "0" * 26
@@ -68,6 +72,45 @@ def captured(amount, fee=0, tax=0):
             (0, 0, 0, 0, 0),
         ),
         ([an(ev.PaymentAuthorized, amount=100), an(ev.PaymentExpired)], (0, 0, 0, 0, 0)),
+        # Nor can anything move while a reversal is: it holds the refunds and the rest.
+        (
+            [
+                an(ev.PaymentAuthorized, amount=100),
+                an(ev.PaymentCaptureRequested, amount=60),
+                captured(60),
+                an(ev.PaymentReversalRequested, amount=60),
+            ],
+            (100, 40, 60, 60, 0),
+        ),
+        (
+            [
+                an(ev.PaymentAuthorized, amount=100),
+                an(ev.PaymentCaptureRequested, amount=60),
+                captured(60),
+                an(ev.PaymentReversalRequested, amount=60),
+                an(ev.PaymentReversalFailed, amount=60),
+            ],
+            (100, 0, 60, 0, 0),
+        ),
+        (
+            [
+                an(ev.PaymentAuthorized, amount=100),
+                an(ev.PaymentCaptureRequested, amount=60),
+                captured(60),
+                an(ev.PaymentReversalRequested, amount=60),
+                an(ev.PaymentReversed, amount=60),
+            ],
+            (60, 0, 60, 0, 0),
+        ),
+        (
+            [
+                an(ev.PaymentAuthorized, amount=100),
+                an(ev.PaymentCaptureRequested, amount=60),
+                captured(60),
+                ev.PaymentAuthorizationReleased(amount=40),
+            ],
+            (60, 0, 60, 0, 0),
+        ),
         ([captured(100), an(ev.PaymentRefundRequested, amount=40)], (100, 0, 100, 40, 0)),
         (
             [
@@ -225,10 +268,71 @@ def test_money_that_moves_is_refunded_not_voided(taken, open_):
     ],
 )
 def test_refunded_means_all_of_it(taken, refunded, amount, event):
-    state = payment(status=Status.CAPTURED, captured_minor=taken, refunded_minor=refunded)
+    amounts = {"authorized_minor": taken, "captured_minor": taken, "refunded_minor": refunded}
+    state = payment(status=Status.CAPTURED, **amounts)
     assert refund_done(state, RFD, amount) == event(refund_id=RFD, amount=amount)
 
 
 def test_a_payment_that_was_never_sent_has_no_attempt():
     with pytest.raises(Conflict):
         _ = payment(attempt_id=None).attempt
+
+
+TAKEN = {"status": Status.CAPTURED, "authorized_minor": 100, "captured_minor": 60}
+
+
+def test_a_reversal_takes_all_that_was_captured():
+    event = request_reversal(payment(**TAKEN), ATT, settled=False)
+    assert event == ev.PaymentReversalRequested(attempt_id=ATT, amount=60)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"status": status} for status in set(Status) - {Status.CAPTURED}),
+        {"refund_open_minor": 1},
+        {"refunded_minor": 1},
+        {"capture_open_minor": 1},
+    ],
+)
+def test_a_reversal_is_refused_once_anything_else_moves_the_payment(change):
+    with pytest.raises(IllegalMove):
+        request_reversal(payment(**TAKEN | change), ATT, settled=False)
+
+
+def test_what_is_settled_is_not_reversed():
+    with pytest.raises(AlreadySettled):
+        request_reversal(payment(**TAKEN), ATT, settled=True)
+
+
+HELD_PART = {"authorized_minor": 100, "authorization_expires_at": AT}
+
+
+@pytest.mark.parametrize(
+    ("fields", "events"),
+    [
+        ({"status": Status.AUTHORIZED}, [ev.PaymentExpired()]),
+        ({"status": Status.AUTHORIZED, "capture_open_minor": 1}, []),
+        (TAKEN, [ev.PaymentAuthorizationReleased(amount=40)]),
+        (TAKEN | {"refund_open_minor": 1}, []),
+        (TAKEN | {"captured_minor": 100}, []),
+        (
+            TAKEN | {"status": Status.PARTIALLY_REFUNDED, "refunded_minor": 60},
+            [ev.PaymentAuthorizationReleased(amount=40), ev.PaymentRefunded()],
+        ),
+        ({"status": Status.CANCELED, "authorized_minor": 0}, []),
+    ],
+)
+def test_the_end_of_an_authorization(fields, events):
+    state = payment(**HELD_PART | fields)
+    assert expiry(state, AT) == events
+    assert expiry(state, AT - timedelta(microseconds=1)) == []
+    for version, event in enumerate(events, start=2):
+        state = apply(state, occurred(event, version=version))
+    if events:
+        assert state.capturable_minor == 0
+
+
+def test_a_payment_that_can_still_be_captured_is_not_refunded_whole():
+    state = payment(**TAKEN | {"refund_open_minor": 60})
+    assert refund_done(state, RFD, 60) == ev.PaymentPartiallyRefunded(refund_id=RFD, amount=60)

@@ -1,11 +1,14 @@
 """What a rail's answer does to a payment: one row an operation and kind of answer."""
 
+from datetime import timedelta
+
 import pytest
 
 from online.kernel import events as ev
 from online.kernel import ids
 from online.kernel.errors import IllegalMove
 from online.ledger import accounts as chart
+from online.ledger.charged import Charged
 from online.ledger.recipes import Tax
 from online.payments.domain import TERMINAL, Status, apply
 from online.payments.fees import Fee
@@ -13,7 +16,14 @@ from online.payments.outcomes import Books, effect
 from online.rails.domain import NextAction, Outcome, OutcomeKind
 from tests.builders import AT, MERCHANT, attempt, occurred, payment
 
-BOOKS = Books(pending=chart.merchant_pending(MERCHANT), fee=Fee(18_00, Tax(igst_minor=3_24)), at=AT)
+TAX = Tax(igst_minor=3_24)
+BOOKS = Books(
+    pending=chart.merchant_pending(MERCHANT),
+    fee=Fee(18_00, TAX),
+    holds_until=AT + timedelta(days=7),
+    charged=Charged(amount_minor=1_000_00, fee_minor=18_00, tax=TAX),
+    at=AT,
+)
 PENDING = chart.merchant_pending(MERCHANT).code
 RECEIVABLE = "rail:card_a:receivable"
 CAPTURED = {
@@ -23,6 +33,7 @@ CAPTURED = {
     ("fees:mdr", "posted", 18_00),
     ("tax:igst", "posted", 3_24),
 }
+UNDONE = {(code, layer, -amount) for code, layer, amount in CAPTURED}
 HELD = {(RECEIVABLE, "pending", -1_000_00), (PENDING, "pending", 1_000_00)}
 RELEASED = {(RECEIVABLE, "pending", 1_000_00), (PENDING, "pending", -1_000_00)}
 
@@ -39,6 +50,13 @@ ASKED = {
     "capture_open_minor": 1_000_00,
 }
 WAITING = {"status": Status.REQUIRES_ACTION}
+REVERSING = {
+    "status": Status.CAPTURED,
+    "authorized_minor": 1_000_00,
+    "captured_minor": 1_000_00,
+    "refund_open_minor": 1_000_00,
+}
+HALF_TAKEN = REVERSING | {"authorized_minor": 2_000_00, "capture_open_minor": 1_000_00}
 
 # operation, payment, answer → event, kind of posting, its legs, whether the payment has failed
 TABLE = [
@@ -66,6 +84,13 @@ TABLE = [
     ("void", ASKED, UNKNOWN, None, None, None, False),
     ("void", ASKED, NOT_FOUND, None, None, None, False),
     ("void", WAITING, APPROVED, ev.PaymentCanceled, None, None, True),  # nothing was held
+    ("reverse", REVERSING, APPROVED, ev.PaymentReversed, "reversal", UNDONE, False),
+    ("reverse", HALF_TAKEN, APPROVED, ev.PaymentReversed, "reversal", UNDONE | RELEASED, False),
+    ("reverse", REVERSING, DECLINED, ev.PaymentReversalFailed, None, None, False),
+    ("reverse", REVERSING, FAILED, ev.PaymentReversalFailed, None, None, False),
+    ("reverse", REVERSING, PEND, None, None, None, False),
+    ("reverse", REVERSING, UNKNOWN, None, None, None, False),
+    ("reverse", REVERSING, NOT_FOUND, None, None, None, False),
 ]
 
 
@@ -95,7 +120,8 @@ def test_the_table(operation, state, kind, event, posting, legs, failed):
 
 def test_the_table_has_every_operation_and_answer():
     rows = {(operation, kind) for operation, _, kind, *_ in TABLE}
-    assert rows == {(o, k) for o in ("authorize", "capture", "void") for k in OutcomeKind}
+    operations = ("authorize", "capture", "void", "reverse")
+    assert rows == {(operation, kind) for operation in operations for kind in OutcomeKind}
 
 
 @pytest.mark.parametrize(

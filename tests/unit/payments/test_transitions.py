@@ -17,6 +17,8 @@ OPEN = {
 }
 CAPTURING = {"capture_requested", "capture_failed"}
 REFUNDING = {"refund_requested", "refund_failed"}
+KEEPING = CAPTURING | REFUNDING | {"authorization_released"}
+REVERSING = {"reversal_requested", "reversal_failed"}
 
 TABLE = {
     "nothing": {"created": "created"},
@@ -40,14 +42,14 @@ TABLE = {
         "expired": "expired",
     },
     "captured": {
-        **dict.fromkeys(CAPTURING | REFUNDING, "captured"),
+        **dict.fromkeys(KEEPING | REVERSING, "captured"),
         "captured": "captured",
         "partially_refunded": "partially_refunded",
         "refunded": "refunded",
         "reversed": "reversed",
     },
     "partially_refunded": {
-        **dict.fromkeys(CAPTURING | REFUNDING, "partially_refunded"),
+        **dict.fromkeys(KEEPING, "partially_refunded"),
         "captured": "partially_refunded",
         "partially_refunded": "partially_refunded",
         "refunded": "refunded",

@@ -68,17 +68,41 @@ GOOD: dict[str, dict[str, Any]] = {
         "currency": "INR",
         "occurred_at": pd.Timestamp("2026-11-16T05:00:00Z"),
     },
+    "stg_disputes": {
+        "rail": "card_a",
+        "reference": "dsp_1",
+        "original_reference": ATT,
+        "amount_minor": 500,
+        "currency": "INR",
+        "reason_code": "10.4",
+        "status": "open",
+        "respond_by": pd.Timestamp("2026-11-26T05:00:00Z"),
+    },
     "settlement_batches": {
         "merchant_id": "m1",
         "business_date": pd.Timestamp("2026-11-16"),
         "currency": "INR",
-        "gross_minor": 0,
+        # A reversal of the day before, and nothing else.
+        "gross_minor": -5,
         "refunds_minor": 0,
+        "disputes_minor": 0,
+        "fees_minor": 0,
+        "tax_minor": 0,
         "reserve_minor": 0,
         "net_minor": -5,
         "count": 1,
         "settle_on": pd.Timestamp("2026-11-17"),
     },
+}
+
+GOOD["trace_links"] = {
+    "reference": "card_a_settlement_2026-11-16.csv#7",
+    "attempt": ATT,
+    "hop": "rail_line",
+    "at_date": pd.Timestamp("2026-11-16"),
+    "amount_minor": -500,
+    "currency": "INR",
+    "sha256": "0a" * 32,
 }
 
 # table, column, bad value, a word of the rule that must be the one to say no
@@ -99,8 +123,27 @@ BAD = [
     ("stg_bank_lines", "account", "", "a number"),
     ("stg_ledger_rows", "reference", "order 7", "attempt that we sent"),
     ("stg_ledger_rows", "amount_minor", 500, "at most -1"),
-    ("settlement_batches", "gross_minor", -1, "at least 0"),
+    ("stg_ledger_rows", "kind", "dispute_lost", "a word we know"),
+    ("stg_rail_rows", "type", "REVERSAL", "a word we know"),
+    ("stg_disputes", "status", "maybe", "a word we know"),
+    ("stg_disputes", "amount_minor", 0, "at least 1"),
+    ("stg_disputes", "original_reference", None, "always given"),
+    ("trace_links", "hop", "rumour", "a word we know"),
+    ("trace_links", "attempt", "dsp_7", "one that we sent"),
+    ("trace_links", "sha256", "none", "a file's hash"),
+    ("settlement_batches", "gross_minor", None, "always given"),
+    ("settlement_batches", "disputes_minor", None, "always given"),
     ("settlement_batches", "count", 0, "at least 1"),
+]
+
+
+# table, another good row, the column of it that may not be so, a bad value
+OF_A_KIND = [
+    ("stg_rail_rows", {"type": "reversal", "gross_minor": -5, "fee_minor": -1}, "gross_minor", 5),
+    ("stg_rail_rows", {"type": "chargeback", "gross_minor": -5}, "gross_minor", 5),
+    ("stg_ledger_rows", {"kind": "reversal"}, "amount_minor", 5),
+    ("stg_ledger_rows", {"kind": "reversal"}, "reference", "order 7"),
+    ("stg_ledger_rows", {"kind": "chargeback", "reference": "RAIL-7"}, "reference", "order 7"),
 ]
 
 
@@ -126,6 +169,14 @@ def test_a_planted_row_is_rejected_by_its_rule(table, column, value, rule):
     result = validate(suite(table), rows(table, **{column: value}), partition="p")
     broken = [outcome for outcome in result.outcomes if not outcome.held]
     assert any(column in outcome.means and rule in outcome.means for outcome in broken), broken
+
+
+@pytest.mark.parametrize(("table", "row", "column", "value"), OF_A_KIND)
+def test_a_rule_for_one_kind_of_row(table, row, column, value):
+    assert validate(suite(table), rows(table, **row), partition="p").passed
+    bad = rows(table, **{**row, column: value})
+    broken = [o for o in validate(suite(table), bad, partition="p").outcomes if not o.held]
+    assert [column in outcome.means for outcome in broken] == [True]
 
 
 @pytest.mark.parametrize("table", SUITES)

@@ -1,8 +1,12 @@
 """What a rail's code means: the table, and how status and code are read together."""
 
+import re
+from collections import Counter
+from importlib import resources
+
 import pytest
 
-from online.rails.codes import Dialect, own_outcome, read_outcome, table
+from online.rails.codes import Dialect, meaning, own_outcome, read_outcome, table
 from online.rails.domain import OutcomeKind
 
 APPROVED, DECLINED, FAILED, PENDING, UNKNOWN = (
@@ -65,13 +69,82 @@ def test_a_strange_code_is_cut_and_kept():
     assert read_outcome("upi", DECLINED, "x" * 300).code == "x" * 40
 
 
+# The codes of the published lists, by what they have to be to us.
+LISTED = {
+    "upi": {
+        "business": "U02 U03 U16 U19 U66 U69 Z6 Z7 Z8 Z9 ZA ZM ZE ZG ZH ZX ZY YE YF XH XI XB XC"
+        " B1 B3 B6 59 K1 CD1 CD2",
+        "technical": "U01 U09 U17 U20 U30 UP UB 21",
+        "unknown": "01 U67 U68 RB BT 96 32",
+    },
+    "card": {
+        "business": "04 05 07 12 13 14 15 36 39 41 43 46 51 52 53 54 55 57 58 59 61 62 63 64 65"
+        " 70 75 76 78 82 85 93 1A 6P N7 R0 R1 R3 3DS-N 3DS-R 3DS-T",
+        "technical": "06 19 91 92 96 N0 3DS-U",
+        "unknown": "68 94",
+    },
+    "payout": {"business": "05 51 AM04 AC01 AC04", "technical": "91"},
+}
+
+
+@pytest.mark.parametrize(
+    ("dialect", "code", "class_"),
+    [
+        (dialect, code, class_)
+        for dialect, classes in LISTED.items()
+        for class_, codes in classes.items()
+        for code in codes.split()
+    ],
+)
+def test_every_listed_code_has_its_class(dialect: Dialect, code: str, class_: str):
+    found = meaning(dialect, code)
+    assert found is not None
+    assert found.class_ == class_
+
+
+@pytest.mark.parametrize(
+    ("code", "decline_code"),
+    [
+        ("04", "pick_up_card"),
+        ("46", "closed_account"),
+        ("63", "security_violation"),
+        ("70", "pin_required"),
+        ("82", "incorrect_cvc"),
+        ("1A", "authentication_required"),
+        ("6P", "identity_mismatch"),
+        ("R0", "stop_payment_order"),
+        ("R1", "authorization_revoked"),
+        ("3DS-N", "authentication_failed"),
+        ("3DS-T", "authentication_expired"),
+    ],
+)
+def test_a_card_code_has_a_name_of_its_own(code: str, decline_code: str):
+    assert read_outcome("card", DECLINED, code).decline_code == decline_code
+
+
+@pytest.mark.parametrize(
+    "code", ["04", "07", "12", "14", "15", "41", "43", "46", "57", "R0", "R1", "R3"]
+)
+def test_what_the_networks_forbid_to_retry_is_not_retryable(code: str):
+    found = meaning("card", code)
+    assert found is not None
+    assert not found.retryable
+
+
+def test_no_code_stands_twice():
+    text = resources.files("online.rails").joinpath("codes.yaml").read_text(encoding="utf-8")
+    for block in re.split(r"^(?=\w+:$)", text, flags=re.MULTILINE):
+        keys = re.findall(r'^  "?([\w-]+)"?: \[', block, flags=re.MULTILINE)
+        assert [key for key, count in Counter(keys).items() if count > 1] == []
+
+
 def test_the_table_is_whole():
     for dialect, codes in table().items():
-        for code, meaning in codes.items():
+        for code, row in codes.items():
             assert isinstance(code, str), f"quote {code!r} in {dialect}: YAML reads it as a number"
-            assert meaning.decline_code.replace("_", "").isalpha()
-            assert meaning.message[0].isupper()
-            assert not (meaning.class_ == "unknown" and meaning.retryable)
+            assert row.decline_code.replace("_", "").isalpha()
+            assert row.message[0].isupper()
+            assert not (row.class_ == "unknown" and row.retryable)
 
 
 @pytest.mark.parametrize(

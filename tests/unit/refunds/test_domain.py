@@ -14,6 +14,7 @@ from online.kernel import ids
 from online.kernel.errors import IllegalMove
 from online.kernel.events import Occurred
 from online.ledger.accounts import merchant_pending
+from online.ledger.recipes import Tax
 from online.payments.domain import Payment
 from online.payments.domain import Status as PaymentStatus
 from online.rails.domain import Outcome, OutcomeKind
@@ -33,7 +34,7 @@ CREATED = ev.RefundCreated(
 )
 EVENTS = (
     CREATED,
-    ev.RefundSucceeded(rail_reference="123456789012"),
+    ev.RefundSucceeded(rail_reference="123456789012", fee_returned=5, tax_returned=1),
     ev.RefundFailed(code="05"),
     ev.RefundUnknown(code="no_answer"),
 )
@@ -69,6 +70,7 @@ def payment(refunded: int = 0) -> Payment:
         instrument=None,
         instrument_mask=None,
         device_id=None,
+        authorized_minor=1_000,
         captured_minor=1_000,
         refunded_minor=refunded,
         refund_open_minor=600,
@@ -125,6 +127,8 @@ def test_events_carry_what_the_row_shows(event):
     row = apply(refund(), occurred(event, 2))
     assert row.rail_reference == getattr(event, "rail_reference", None)
     assert row.failure_code == (event.code if isinstance(event, ev.RefundFailed) else None)
+    back = (row.fee_returned_minor, row.tax_returned_minor)
+    assert back == ((5, 1) if isinstance(event, ev.RefundSucceeded) else (0, 0))
 
 
 BOOKS = outcomes.Books(pending=merchant_pending(MERCHANT, 0), at=AT)
@@ -166,11 +170,27 @@ def test_what_an_outcome_means(kind, status, of_refund, of_payment, posted):
     assert (type(effect.refund) if effect.refund else None) is of_refund
     assert (type(effect.payment) if effect.payment else None) is of_payment
     if posted is None:
-        assert effect.journal is None
+        assert effect.journals == ()
     else:
-        assert effect.journal is not None
-        assert {p.account.code: p.amount_minor for p in effect.journal.postings} == posted
-        assert (effect.journal.cause, effect.journal.reference) == (ATTEMPT, attempt().reference)
+        (journal,) = effect.journals
+        assert {p.account.code: p.amount_minor for p in journal.postings} == posted
+        assert (journal.cause, journal.reference) == (ATTEMPT, attempt().reference)
+
+
+def test_a_fee_that_goes_back_is_a_journal_of_its_own_at_confirmation_alone():
+    books = msgspec.structs.replace(BOOKS, fee_back=100, tax_back=Tax(cgst_minor=9, sgst_minor=9))
+    approved = Outcome(kind=OutcomeKind.APPROVED, code="00")
+    effect = outcomes.effect(refund(), payment(), attempt(), approved, books)
+    assert effect.refund == ev.RefundSucceeded(fee_returned=100, tax_returned=18)
+    confirmed, back = effect.journals
+    assert (confirmed.kind, back.kind) == ("refund_confirmed", "fee_returned")
+    assert (back.cause, back.reference) == (ATTEMPT, attempt().reference)
+    assert {p.account.code: p.amount_minor for p in back.postings} == {
+        "fees:mdr": -100, "tax:cgst": -9, "tax:sgst": -9, PENDING: 118,
+    }  # fmt: skip
+    declined = Outcome(kind=OutcomeKind.DECLINED, code="05")
+    (failed,) = outcomes.effect(refund(), payment(), attempt(), declined, books).journals
+    assert failed.kind == "refund_failed"
 
 
 def test_the_last_refund_ends_the_payment():

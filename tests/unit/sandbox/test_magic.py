@@ -1,11 +1,13 @@
 """Every magic value: what the bank answers, and what an enquiry says afterwards."""
 
 from datetime import timedelta
+from pathlib import Path
 
+import msgspec
 import pytest
 
 from online.kernel.errors import NotFound
-from online.sandbox import magic
+from online.sandbox import documentation, magic, wire
 from online.sandbox.magic import Behaviour, Outcome
 from tests.unit.sandbox.banking import Desk, answered, card, upi
 
@@ -22,6 +24,9 @@ VPAS = [
     ("lost@khata", None, True, None),
     ("pending@khata", "pending", False, ("approved", "00")),
     ("techfail@khata", "failed", False, ("failed", "UP")),
+    ("credit@khata", "approved", False, ("approved", "00")),
+    ("wallet@khata", "approved", False, ("approved", "00")),
+    ("creditline@khata", "approved", False, ("approved", "00")),
 ]
 CARDS = [
     ("4242424242424242", "approved", False, ("approved", "00")),
@@ -37,6 +42,11 @@ CARDS = [
     ("4000000000000119", "failed", False, ("failed", "96")),
     ("4000000000006801", "approved", True, ("approved", "00")),
     ("4000000000006702", "declined", True, ("declined", "05")),
+    ("4000000000003220", "pending", False, ("pending", "01")),
+    ("4000000000003063", "approved", False, ("approved", "00")),
+    ("4000000000000259", "approved", False, ("approved", "00")),
+    ("4000000000000101", "declined", False, ("declined", "N7")),
+    ("4000000000000010", "approved", False, ("approved", "00")),
 ]
 AMOUNTS = [
     (100_051, "declined", False, ("declined", "Z9"), ("declined", "51")),
@@ -81,6 +91,79 @@ def test_amount(row: tuple[int, str, bool, tuple[str, str], tuple[str, str]]) ->
     _check(Desk(), "card_b", amount, {"card": card()}, (status, held, by_card))
 
 
+@pytest.mark.parametrize(
+    ("pan", "cvc", "checks"),
+    [
+        ("4242424242424242", "123", ("U", "M", "07", "none")),
+        ("4242424242424242", None, ("U", "P", "07", "none")),
+        ("5555555555554444", "123", ("U", "M", "00", "none")),
+        ("4000000000003063", "123", ("U", "M", "05", "frictionless")),
+        ("4000000000000010", "123", ("N", "M", "07", "none")),
+        ("4000000000000101", "123", ("U", "N", "07", "none")),
+        ("4000000000000002", "123", ("U", "M", "07", "none")),
+    ],
+)
+def test_what_an_issuer_finds(pan: str, cvc: str | None, checks: tuple[str, ...]) -> None:
+    desk = Desk()
+    part = wire.CardPart(pan, 12, 2031, cvc)
+    answer = answered(desk.send("card_a", "authorize", 5_000, card=part))
+    assert answer.checks is not None
+    assert msgspec.structs.astuple(answer.checks) == checks
+
+
+def test_a_network_token_keeps_its_own_indicator() -> None:
+    desk = Desk()
+    part = wire.CardPart("4895370012003478", 12, 2031, None, "AJkBAAAAAAAAAAAAAAAAAAAAAAAA", "05")
+    answer = answered(desk.send("card_a", "authorize", 5_000, card=part))
+    assert answer.checks is not None
+    assert answer.checks.eci == "05"
+    stored = str([tuple(row) for row in desk.db.execute("select * from operations")])
+    assert "AJkBAAAA" not in stored
+    assert "4895370012003478" not in stored
+
+
+def test_a_broken_issuer_finds_nothing() -> None:
+    desk = Desk()
+    answer = answered(desk.send("card_a", "authorize", 5_000, card=card("4000000000000119")))
+    assert answer.checks is None
+
+
+@pytest.mark.parametrize(
+    ("vpa", "funding"),
+    [
+        ("credit@khata", "rupay_credit"),
+        ("wallet@khata", "ppi"),
+        ("creditline@khata", "credit_line"),
+        ("asha@ybl", "bank"),
+        ("decline@khata", None),
+    ],
+)
+def test_where_a_upi_payment_comes_from(vpa: str, funding: str | None) -> None:
+    desk = Desk()
+    assert answered(desk.send("upi_hdfc", "authorize", 5_000, upi=upi(vpa))).funding == funding
+
+
+@pytest.mark.parametrize(
+    ("amount", "ends"), [(100_160, ("approved", "00")), (100_161, ("declined", "46"))]
+)
+def test_a_refund_that_ends_later(amount: int, ends: tuple[str, str]) -> None:
+    desk = Desk()
+    paid = desk.pay(150_000, rail="card_a")
+    reply = desk.send("card_a", "refund", amount, original_reference=paid)
+    assert (answered(reply).status, reply.nudge_later) == ("pending", True)
+    refund = desk.last
+    assert desk.enquire(refund, "card_a").status == "pending"
+    # What is under way cannot be refunded twice.
+    assert desk.after("refund", paid, 49_841, "card_a").code == "61"
+    desk.clock.advance(timedelta(seconds=2))
+    found = desk.enquire(refund, "card_a")
+    assert (found.status, found.code) == ends
+    assert desk.enquire(refund, "card_a") == found
+    left = 150_000 - amount if ends[0] == "approved" else 150_000
+    assert desk.after("refund", paid, left + 1, "card_a").code == "61"
+    assert desk.after("refund", paid, left, "card_a").status == "approved"
+
+
 def test_the_tables_are_all_tested() -> None:
     assert set(magic.VPAS) <= {row[0] for row in VPAS}
     assert set(magic.CARDS) <= {row[0] for row in CARDS}
@@ -117,3 +200,8 @@ def test_an_expired_card_is_declined() -> None:
     expired = type(expired)(expired.pan, 10, 2026)
     answer = answered(desk.send("card_a", "authorize", 5_000, card=expired))
     assert (answer.status, answer.code) == ("declined", "54")
+
+
+def test_the_page_says_what_the_tables_say() -> None:
+    written = Path(__file__).parents[3] / "docs" / "sandbox.md"
+    assert written.read_text(encoding="utf-8") == documentation.page()

@@ -55,11 +55,45 @@ def test_the_field_is_named(change: dict[str, Any], param: str) -> None:
     assert _refused("upi_hdfc", "authorize", GOOD | change) == param
 
 
+CARD = {"pan": "4242424242424242", "exp_month": 12, "exp_year": 2030}
+BY_CARD: dict[str, Any] = {
+    **{name: GOOD[name] for name in ("reference", "amount", "currency")},
+    "card": CARD,
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "param"),
+    [
+        ({"card": {**CARD, "cvc": "12"}}, "card.cvc"),
+        ({"card": {**CARD, "cvc": "123\n"}}, "card.cvc"),
+        ({"card": {**CARD, "cryptogram": "not base64"}}, "card.cryptogram"),
+        ({"card": {**CARD, "eci": "5"}}, "card.eci"),
+        ({"card": {**CARD, "pin": "1234"}}, "card.pin"),
+        ({"return_url": "javascript:alert(1)"}, "return_url"),
+        ({"return_url": "https://shop.example/ x"}, "return_url"),
+        ({"return_url": "https://shop.example/\n"}, "return_url"),
+        ({"return_url": "https://" + "x" * 2_100}, "return_url"),
+    ],
+)
+def test_the_field_of_a_card_payment_is_named(change: dict[str, Any], param: str) -> None:
+    assert _refused("card_a", "authorize", BY_CARD | change) == param
+
+
+def test_a_card_does_not_show() -> None:
+    raw = json.dumps(BY_CARD | {"card": {**CARD, "cvc": "937"}}).encode()
+    request = wire.decode(raw, wire.OperationRequest)
+    for secret in ("937", "4242"):
+        assert secret not in repr(request)
+
+
 @pytest.mark.parametrize(
     ("rail", "operation", "param"),
     [
         ("card_a", "authorize", "upi"),
         ("upi_hdfc", "refund", "original_reference"),
+        ("upi_hdfc", "reverse", "original_reference"),
+        ("bank_hdfc", "reverse", "operation"),
         ("upi_hdfc", "payout", "operation"),
         ("bank_hdfc", "authorize", "operation"),
         ("bank_hdfc", "payout", "upi"),

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from online.kernel import events as ev
 from online.kernel import ids
@@ -25,7 +26,7 @@ from online.settlements.domain import (
 
 AT = datetime(2026, 11, 17, 19, 30, tzinfo=UTC)
 MERCHANT, ATTEMPT = UUID(int=4), UUID(int=5)
-SUMS = DaySums(gross_minor=1_000, refunds_minor=200, fees_minor=18, tax_minor=3)
+SUMS = DaySums(gross_minor=1_100, refunds_minor=200, disputes_minor=100, fees_minor=18, tax_minor=3)
 BATCH = Batch(
     merchant_id=MERCHANT,
     business_date=date(2026, 11, 16),
@@ -76,9 +77,8 @@ def test_every_status_is_reached():
 
 def test_the_row_is_what_the_batch_said():
     row = settlement()
-    assert (row.gross_minor, row.refunds_minor, row.fees_minor, row.tax_minor) == (
-        *(1_000, 200, 18, 3),
-    )
+    assert (row.gross_minor, row.refunds_minor, row.disputes_minor) == (1_100, 200, 100)
+    assert (row.fees_minor, row.tax_minor) == (18, 3)
     assert (row.net_minor, row.warehouse_snapshot) == (779, 12)
     sent = apply(row, occurred(EVENTS[1], 2))
     assert sent.payout_attempt_id == ATTEMPT
@@ -96,8 +96,9 @@ def test_a_settlement_has_one_id_on_every_machine():
     ("books", "net", "gap"),
     [
         (SUMS, 779, None),
-        (DaySums(gross_minor=1_001, refunds_minor=200, fees_minor=18, tax_minor=3), 779, -1),
-        (DaySums(gross_minor=1_000, refunds_minor=199, fees_minor=19, tax_minor=3), 779, 0),
+        (replace(SUMS, gross_minor=1_101), 779, -1),
+        (replace(SUMS, refunds_minor=199, fees_minor=19), 779, 0),
+        (replace(SUMS, refunds_minor=300, disputes_minor=0), 779, 0),
         (SUMS, 780, 1),
     ],
 )

@@ -1,12 +1,28 @@
 """Cards: which numbers and dates pass, and that a number never shows."""
 
+import copy
+import json
 import pickle
 from datetime import date
+from uuid import UUID
 
+import msgspec
 import pytest
 
 from online.kernel.errors import InvalidRequest
-from online.vault.domain import Card, Pan, check_cvc, check_expiry, network_of, read_pan
+from online.rails.domain import CardReference
+from online.vault.domain import (
+    Card,
+    CardSecret,
+    Cryptogram,
+    Pan,
+    SecurityCode,
+    check_cvc,
+    check_expiry,
+    check_proof,
+    network_of,
+    read_pan,
+)
 
 TODAY = date(2026, 11, 16)
 
@@ -104,6 +120,7 @@ def test_expiry(month: int, year: int, param: str | None):
         ("12", "visa", False),
         ("12a", "visa", False),
         ("", "visa", False),
+        ("١٢٣", "visa", False),  # digits, but not ours
     ],
 )
 def test_security_code(cvc: str | None, network: str, good: bool):
@@ -113,6 +130,56 @@ def test_security_code(cvc: str | None, network: str, good: bool):
     with pytest.raises(InvalidRequest) as caught:
         check_cvc(cvc, network)
     assert caught.value.param == "cvc"
+
+
+@pytest.mark.parametrize(
+    ("kind", "network", "cryptogram", "eci", "param"),
+    [
+        ("card", "visa", None, None, None),
+        ("card", "visa", "AJkBAAAAAAAAAAAAAAAAAAAAAAAA", None, "card.cryptogram"),
+        ("card", "visa", None, "05", "card.eci"),
+        ("network_token", "visa", "AJkBAAAAAAAAAAAAAAAAAAAAAAAA", None, None),
+        ("network_token", "visa", "AJkBAAAAAAAAAAAAAAAAAAAAAAAA", "05", None),
+        ("network_token", "rupay", "AJkBAAAAAAAAAAAAAAAAAAAAAAAA", "07", None),
+        ("network_token", "visa", "AJkBAAAAAAAAAAAAAAAAAAAAAAAA", "02", "card.eci"),
+        ("network_token", "mastercard", "AJkBAAAAAAAAAAAAAAAAAAAAAAAA", "02", None),
+        ("network_token", "mastercard", "AJkBAAAAAAAAAAAAAAAAAAAAAAAA", "05", "card.eci"),
+        ("network_token", "visa", None, None, "card.cryptogram"),
+        ("network_token", "visa", None, "05", "card.cryptogram"),
+    ],
+)
+def test_a_network_token_comes_with_a_cryptogram_and_a_card_without(
+    kind: str, network: str, cryptogram: str | None, eci: str | None, param: str | None
+):
+    if param is None:
+        check_proof(kind, network, cryptogram=cryptogram, eci=eci, param="card")
+        return
+    with pytest.raises(InvalidRequest) as caught:
+        check_proof(kind, network, cryptogram=cryptogram, eci=eci, param="card")
+    assert caught.value.param == param
+    assert cryptogram is None or cryptogram not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "secret", [Pan("4242424242424242"), SecurityCode("123"), Cryptogram("AJkBAAAAAAAA")]
+)
+def test_a_secret_does_not_show(secret: CardSecret):
+    text = secret.reveal()
+    holder = CardReference(
+        token_id=UUID(int=1), merchant_id=UUID(int=2), cvc=secret, cryptogram=secret
+    )
+    for shown in (secret, [secret], {"x": secret}, holder):
+        assert text not in f"{shown!r} {shown!s} {shown}"
+        with pytest.raises(TypeError):
+            pickle.dumps(shown)
+        with pytest.raises(TypeError):
+            copy.deepcopy(shown)
+        with pytest.raises(TypeError):
+            msgspec.json.encode(shown)
+        with pytest.raises(TypeError):
+            json.dumps(shown)
+    assert not hasattr(secret, "__dict__")
+    assert secret != type(secret)(text)
 
 
 def test_a_number_does_not_show():

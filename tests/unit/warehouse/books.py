@@ -1,5 +1,6 @@
 """A ledger and its bank files: postings as online makes them, files as banks send them."""
 
+import json
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -19,10 +20,28 @@ NEXT_DAY = DAY + timedelta(days=1)
 MERCHANT = ids.derived("merchant", "Chai")
 MERCHANT_ID = ids.encode("mrc", MERCHANT)
 PENDING, PAYABLE = f"merchant:{MERCHANT_ID}:pending", f"merchant:{MERCHANT_ID}:payable"
+DISPUTED = f"merchant:{MERCHANT_ID}:disputed"
 
 
 def noon(day: date, minute: int = 0) -> datetime:
     return datetime.combine(day, time(12), IST) + timedelta(minutes=minute)
+
+
+def charges(amount: int) -> tuple[int, int]:
+    """Fee and tax of a capture in these books."""
+    fee = amount * 2 // 100
+    return fee, fee * 18 // 100
+
+
+def _dispute(name: str) -> str:
+    return ids.encode("dsp", ids.derived("dispute", name))
+
+
+def _about(name: str) -> str:
+    """Of a dispute of the capture `name`."""
+    attempt = ids.encode("att", ids.derived("attempt", name))
+    about = {"payment_id": f"pay_{name}", "dispute_id": _dispute(name), "attempt_id": attempt}
+    return json.dumps({**about, "method": "upi"})
 
 
 class Books:
@@ -97,8 +116,7 @@ class Books:
     def capture(self, name: str, amount: int, at: datetime, rail: str = "upi_hdfc") -> str:
         """Returns the reference that the rail's file will name."""
         reference = ids.encode("att", ids.derived("attempt", name))
-        fee = amount * 2 // 100
-        tax = fee * 18 // 100
+        fee, tax = charges(amount)
         legs = [
             (f"rail:{rail}:receivable", -amount),
             (PENDING, amount),
@@ -118,25 +136,86 @@ class Books:
         self.post("refund_confirmed", reference, [(payable, -amount), (receivable, amount)], at)
         return reference
 
+    def reverse(self, name: str, of: str, amount: int, at: datetime, rail: str = "upi_hdfc") -> str:
+        """The capture `of` undone, its fee and tax with it."""
+        reference = ids.encode("att", ids.derived("attempt", name))
+        fee, tax = charges(amount)
+        legs = [
+            (f"rail:{rail}:receivable", amount),
+            (PENDING, -amount),
+            (PENDING, fee + tax),
+            ("fees:mdr", -fee),
+            ("tax:igst", -tax),
+        ]
+        metadata = f'{{"payment_id": "pay_{of}", "method": "upi", "rail_reference": "{name}"}}'
+        self.post("reversal", reference, [leg for leg in legs if leg[1]], at, metadata)
+        return reference
+
+    def return_fee(self, name: str, fee: int, tax: int, at: datetime) -> None:
+        """What a refund gives back of the fee."""
+        legs = [(PENDING, fee + tax), ("fees:mdr", -fee), ("tax:igst", -tax)]
+        self.post("fee_returned", ids.encode("att", ids.derived("attempt", name)), legs, at)
+
+    def dispute(self, name: str, amount: int, at: datetime) -> None:
+        legs = [(PENDING, -amount), (DISPUTED, amount)]
+        self.post("dispute_opened", _dispute(name), legs, at, _about(name))
+
+    def win(self, name: str, amount: int, at: datetime) -> None:
+        legs = [(DISPUTED, -amount), (PENDING, amount)]
+        self.post("dispute_won", _dispute(name), legs, at, _about(name))
+
+    def lose(self, name: str, amount: int, at: datetime, rail: str = "upi_hdfc") -> str:
+        """Returns the rail's reference of the dispute, which its file will name."""
+        reference = f"RAILDSP{name}"
+        legs = [(DISPUTED, -amount), (f"rail:{rail}:receivable", amount)]
+        self.post("dispute_lost", reference, legs, at, _about(name))
+        return reference
+
+    def dispute_fee(self, name: str, fee: int, tax: int, at: datetime) -> None:
+        legs = [(PENDING, -fee - tax), ("fees:dispute", fee), ("tax:igst", tax)]
+        self.post("dispute_fee", _dispute(name), legs, at, _about(name))
+
+    def settled(self, day: date) -> None:
+        """Online has accepted the batch of a day."""
+        settlement = ids.derived("settlement", MERCHANT_ID, day.isoformat(), "INR")
+        self.warehouse.execute(
+            "INSERT INTO raw_events (id, aggregate_id, aggregate_type, event_type, version,"
+            ' "timestamp", merchant_id, data, metadata, livemode, xid) VALUES ($id, $id,'
+            " 'settlement', 'settlement.created', 1, $at, $merchant, $data, '{}', false, 1)",
+            id=settlement,
+            at=noon(day + timedelta(days=1)),
+            merchant=MERCHANT,
+            data=f'{{"business_date": "{day}", "currency": "INR"}}',
+        )
+
     def pay_out(self, name: str, amount: int, at: datetime) -> str:
         reference = ids.encode("att", ids.derived("attempt", name))
         self.post("settlement", f"stl_{name}", [(PENDING, -amount), (PAYABLE, amount)], at)
         in_transit = "payouts:bank_hdfc:in_transit"
-        self.post("payout_sent", reference, [(PAYABLE, -amount), (in_transit, amount)], at)
+        about = f'{{"settlement_id": "stl_{name}"}}'
+        self.post("payout_sent", reference, [(PAYABLE, -amount), (in_transit, amount)], at, about)
         return reference
 
 
 def rail_line(
-    reference: str, amount: int, at: datetime, rail: str = "upi_hdfc"
+    reference: str,
+    amount: int,
+    at: datetime,
+    rail: str = "upi_hdfc",
+    type: switch_file.LineType | None = None,  # noqa: A002 - the file's own word
 ) -> switch_file.Line:
+    """A row of a rail's file; of a reversal, with the charges of the payment given back."""
+    fee, gst = switch_file.charges(RAILS[rail], -amount) if type == "REVERSAL" else (0, 0)
     return switch_file.Line(
         rail=rail,
-        type="PAY" if amount >= 0 else "REFUND",
+        type=type or ("PAY" if amount >= 0 else "REFUND"),
         order_ref=reference,
         moved_at=at,
         rrn=str(ids.derived("rrn", reference).int)[:12],
         network_ref=None,
         gross_minor=amount,
+        fee_back_minor=fee,
+        gst_back_minor=gst,
     )
 
 

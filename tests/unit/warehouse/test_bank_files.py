@@ -1,19 +1,22 @@
 """Readers against the real files kept beside the project, our own files, and hand-made faults."""
 
 import json
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from online.kernel.money import exponent
 from online.sandbox import camt, switch_file
 from tests.unit.warehouse.books import DAY, bank_file, credit, noon, rail_file, rail_line, receive
 from warehouse.__main__ import main
+from warehouse.bank_files.load import load_file
 from warehouse.bank_files.model import BankFile, Problem
 from warehouse.bank_files.parse import parse
 from warehouse.connection import Warehouse
+from warehouse.disputes import lines
 
 CORPUS = Path(__file__).parents[4] / "shared" / "bankfiles"
 NEEDS_CORPUS = pytest.mark.skipif(
@@ -93,6 +96,7 @@ def test_our_own_switch_file_is_read_back() -> None:
         (b"1234.50,6.17", b"1234.51,6.17", "Net Amount", "gross - fee - tax makes"),
         (b"1234.50,6.17", b"-1234.50,6.17", "Gross Amount", "has the wrong sign for capture"),
         (b"PAY,SUCCESS", b"CREDIT,SUCCESS", "Type", "is no known type"),
+        (b"PAY,SUCCESS", b"REVERSAL,SUCCESS", "Gross Amount", "has the wrong sign for reversal"),
         (b"INR,1234.50", b"Rs,1234.50", "Currency", "is not an ISO 4217 currency code"),
         (b"\r\nD,", b"\r\nX,", "Record", "is no known record"),
         (b"\r\nT,", b"\r\nD,", "trailer", "there must be exactly one"),
@@ -114,6 +118,120 @@ def test_a_row_lost_on_the_way_shows_in_the_trailer() -> None:
     lines = _switch().split(b"\r\n")
     file = parse(b"\r\n".join(lines[:1] + lines[2:]), "x.csv")
     assert {problem.field for problem in file.problems} >= {"RRN", "Gross Amount", "Net Amount"}
+
+
+def test_what_goes_back_to_the_payer_is_read_back() -> None:
+    lines = [
+        rail_line("att_a", 123_450, noon(DAY)),
+        rail_line("att_b", -123_450, noon(DAY), type="REVERSAL"),
+        rail_line("RAILDSP1", -900, noon(DAY), type="CHARGEBACK"),
+    ]
+    settled = rail_file(lines, DAY)
+    file = parse(switch_file.render(settled), "x.csv")
+    assert file.problems == []
+    rows = {
+        r.row_type: (r.order_ref, r.gross_minor, r.fee_minor, r.tax_minor) for r in file.rail_rows
+    }
+    fee, tax = rows["capture"][2:]
+    assert fee > 0
+    assert rows["reversal"] == ("att_b", -123_450, -fee, -tax)
+    assert rows["chargeback"] == ("RAILDSP1", -900, 0, 0)
+    assert file.control["net_minor"] == settled.net_minor == -900
+
+
+def test_a_type_that_nobody_told_us_of_is_named_and_nothing_of_the_file_is_loaded(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    data = _switch().replace(b"REFUND,SUCCESS", b"REPRESENTMENT,SUCCESS")
+    bad = receive(warehouse, tmp_path, "a.csv", data)
+    assert (bad.status, warehouse.count("raw_rail_rows")) == ("quarantined", 0)
+    assert bad.problems[0] == Problem(
+        line=4, field="Type", value="REPRESENTMENT", reason="is no known type"
+    )
+
+
+# ── lists of disputes ────────────────────────────────────────────────────────────────────
+
+LIST = f"disputes_card_a_{DAY}.csv"
+DISPUTES = b"""reference,original_reference,amount,currency,reason_code,status,respond_by
+CB1,att_a,1234.50,INR,10.4,open,2026-12-06T12:00:00+05:30
+CB2,att_b,9.00,INR,13.1,lost,2026-12-06
+"""
+
+
+def test_a_list_of_disputes_is_read() -> None:
+    file = parse(DISPUTES, f"/inbox/{LIST}")
+    assert (file.format, file.problems, file.control) == ("disputes", [], {"rows": 2})
+    first, second = file.dispute_rows
+    assert (first.rail, first.reported_on, first.row_no) == ("card_a", DAY, 1)
+    assert (first.reference, first.original_reference) == ("CB1", "att_a")
+    assert (first.amount_minor, first.reason_code, first.status) == (123_450, "10.4", "open")
+    assert first.respond_by == datetime(2026, 12, 6, 6, 30, tzinfo=UTC)
+    assert (second.row_no, second.status) == (2, "lost")
+    # Under the name that it was put aside with it says the same.
+    assert parse(DISPUTES, f"0123456789ab-{LIST}").dispute_rows == file.dispute_rows
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "field", "reason"),
+    [
+        (b"1234.50", b"0.00", 2, "amount", "is not positive"),
+        (b"1234.50", b"1234.505", 2, "amount", "fraction of a minor unit"),
+        (b"CB1", b"", 2, "reference", "is not one word"),
+        (b"att_b", b"att b", 3, "original_reference", "is not one word"),
+        (b"CB2", b"CB1", 3, "reference", "is there twice"),
+        (b"lost", b"maybe", 3, "status", "is not one of open, won, lost"),
+        (b"2026-12-06T12", b"2026-12-36T12", 2, "respond_by", "is not a date and time"),
+        (b"9.00,INR", b"9.00,rupees", 3, "currency", "is not an ISO 4217"),
+        (b",13.1", b"", 3, "row", "has 6 fields, the header 7"),
+        (b"13.1", b"13\xff1", 3, "file", "is not utf-8"),
+    ],
+)
+def test_a_fault_in_a_list_of_disputes_is_named(
+    old: bytes, new: bytes, line: int, field: str, reason: str
+) -> None:
+    assert old in DISPUTES
+    file = parse(DISPUTES.replace(old, new, 1), LIST)
+    found = [p for p in file.problems if (p.line, p.field) == (line, field) and reason in p.reason]
+    assert found, file.problems
+
+
+@pytest.mark.parametrize("name", ["disputes.csv", "disputes_card_a.csv", "x_2026-11-16.csv"])
+def test_a_list_of_disputes_has_to_name_its_rail_and_day(name: str) -> None:
+    (problem,) = parse(DISPUTES, name).problems
+    assert (problem.field, problem.reason) == ("file", "is not named disputes_<rail>_<day>.csv")
+    (problem,) = parse(DISPUTES, "disputes_card_a_2026-13-16.csv").problems
+    assert problem.reason == "is not a date"
+
+
+def test_a_list_of_disputes_is_loaded_whole_or_quarantined(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    good = receive(warehouse, tmp_path, LIST, DISPUTES)
+    assert (good.status, good.row_count, good.days) == ("loaded", 2, [DAY])
+    bad = receive(warehouse, tmp_path, LIST, DISPUTES.replace(b"lost", b"maybe"))
+    assert (bad.status, bad.row_count) == ("quarantined", 0)
+    assert warehouse.count("raw_dispute_rows") == 2
+
+
+def test_the_list_that_was_sent_last_counts(warehouse: Warehouse, tmp_path: Path) -> None:
+    for hour, content in enumerate((DISPUTES, DISPUTES.replace(b"open", b"lost"))):
+        path = tmp_path / LIST
+        path.write_bytes(content)
+        load_file(warehouse, path, received_at=noon(DAY, minute=60 * hour))
+    warehouse.replace_day("stg_disputes", "stg_disputes", day=DAY)
+    found = lines(warehouse, DAY)
+    assert [(line.reference, line.status) for line in found] == [("CB1", "lost"), ("CB2", "lost")]
+    assert msgspec.to_builtins(found[0]) == {
+        "rail": "card_a",
+        "reference": "CB1",
+        "original_reference": "att_a",
+        "amount": 123_450,
+        "currency": "INR",
+        "reason_code": "10.4",
+        "status": "lost",
+        "respond_by": "2026-12-06T06:30:00Z",
+    }
 
 
 def _statement(day: date = DAY) -> bytes:

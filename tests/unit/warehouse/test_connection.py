@@ -13,6 +13,7 @@ from tests.unit.warehouse.books import DAY, NEXT_DAY, Books, noon
 from warehouse import schema
 from warehouse.__main__ import main
 from warehouse.connection import SQL_DIR, Lake, Warehouse, WarehouseError, is_query, sql_text
+from warehouse.settlement import batches, settle_day
 
 SQL_FILES = sorted(SQL_DIR.glob("*.sql"))
 
@@ -86,6 +87,20 @@ def test_tables_are_made_once(warehouse: Warehouse) -> None:
     assert schema.day_column("stg_rail_rows") == "settled_on"
     with pytest.raises(WarehouseError):
         schema.day_column("raw_accounts")
+
+
+def test_a_lake_of_before_gets_the_columns_that_came_later(warehouse: Warehouse) -> None:
+    Books(warehouse).capture("a", 100_000, noon(DAY))
+    settle_day(warehouse, DAY)
+    version = warehouse.snapshot_id()
+    warehouse.execute("ALTER TABLE settlement_batches DROP COLUMN disputes_minor")
+    assert schema.ensure(warehouse) == []
+    assert warehouse.rows("SELECT disputes_minor, net_minor FROM settlement_batches") == [
+        (0, 97_640)
+    ]
+    assert settle_day(warehouse, DAY) == batches(warehouse, DAY)
+    with warehouse.at_version(version) as lake:
+        assert lake.count("settlement_batches") == 1
 
 
 @pytest.mark.parametrize("path", SQL_FILES, ids=lambda path: path.stem)

@@ -3,6 +3,8 @@
 from datetime import date, timedelta
 from pathlib import Path
 
+import msgspec
+
 from online.sandbox import camt, switch_file
 from tests.unit.warehouse.books import (
     DAY,
@@ -184,3 +186,74 @@ def test_a_break_that_comes_back_posts_anew(warehouse: Warehouse, tmp_path: Path
     assert [(c.generation, c.state) for c in changes] == [(1, "open"), (1, "closed"), (2, "open")]
     sent = postings.break_postings(changes)
     assert len({(posting.cause, posting.kind) for posting in sent}) == 3
+
+
+def test_a_chargeback_that_we_hear_of_later_explains_itself(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    books = Books(warehouse)
+    paid = books.capture("c", 10_000, noon(DAY))
+    lines = [
+        rail_line(paid, 10_000, noon(DAY)),
+        rail_line("RAILDSPc", -10_000, noon(DAY), type="CHARGEBACK"),
+    ]
+    receive(warehouse, tmp_path, "a.csv", switch_file.render(rail_file(lines, DAY)))
+    stage(warehouse, DAY)
+    assert reconcile_day(warehouse, DAY, as_of=NEXT_DAY).breaks == {"missing_internal": 1}
+    books.dispute("c", 10_000, noon(NEXT_DAY))
+    assert books.lose("c", 10_000, noon(NEXT_DAY, minute=1)) == "RAILDSPc"
+    stage(warehouse, DAY, NEXT_DAY)
+    for day in (NEXT_DAY, DAY):
+        assert reconcile_day(warehouse, day, as_of=THIRD_DAY).breaks == {}
+        assert conservation_gap(warehouse, day) == 0
+    posted = postings.break_postings(break_changes(warehouse, DAY))
+    moved: dict[str, int] = {}
+    for posting in posted:
+        for entry in posting.entries:
+            moved[entry.account] = moved.get(entry.account, 0) + entry.amount_minor
+    assert [posting.kind for posting in posted] == ["break_suspense", "break_reversal"]
+    assert set(moved.values()) == {0}
+
+
+def test_a_reversal_waits_for_its_file_and_pairs_with_it(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    """Undone in the evening: due in the next day's file, a break once that has come without it."""
+    books = Books(warehouse)
+    evening = noon(DAY, minute=10 * 60)
+    paid = books.capture("a", 10_000, noon(DAY))
+    back = books.reverse("back", "a", 10_000, evening)
+    lines = [rail_line(paid, 10_000, noon(DAY))]
+    receive(warehouse, tmp_path, "a.csv", switch_file.render(rail_file(lines, DAY)))
+    stage(warehouse, DAY)
+    assert reconcile_day(warehouse, DAY, as_of=NEXT_DAY).breaks == {}
+    ((open_minor,),) = warehouse.rows("SELECT open_minor FROM recon_totals WHERE input = 'ledger'")
+    assert open_minor == -10_000
+    stranger = rail_line("att_x", 5, noon(NEXT_DAY))
+    receive(warehouse, tmp_path, "b.csv", switch_file.render(rail_file([stranger], NEXT_DAY)))
+    stage(warehouse, NEXT_DAY)
+    assert reconcile_day(warehouse, DAY, as_of=THIRD_DAY).breaks == {"reversed_unpaired": 1}
+    late = rail_line(back, -10_000, evening, type="REVERSAL")
+    receive(warehouse, tmp_path, "c.csv", switch_file.render(rail_file([late], THIRD_DAY)))
+    stage(warehouse, THIRD_DAY)
+    found = reconcile_day(warehouse, DAY, as_of=LAST_DAY)
+    assert (found.breaks, found.opened, found.closed) == ({"timing": 1}, 1, 1)
+    assert conservation_gap(warehouse) == 0
+
+
+def test_a_rail_that_keeps_its_fee_of_a_reversed_payment_is_a_break_without_a_posting(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    books = Books(warehouse)
+    paid = books.capture("a", 10_000, noon(DAY))
+    back = books.reverse("back", "a", 10_000, noon(DAY))
+    kept = rail_line(back, -10_000, noon(DAY), type="REVERSAL")
+    kept = msgspec.structs.replace(kept, fee_back_minor=0, gst_back_minor=0)
+    lines = [rail_line(paid, 10_000, noon(DAY)), kept]
+    receive(warehouse, tmp_path, "a.csv", switch_file.render(rail_file(lines, DAY)))
+    stage(warehouse, DAY)
+    found = reconcile_day(warehouse, DAY, as_of=NEXT_DAY)
+    # 50 basis points, as the rail charged them and does not give them back.
+    assert (found.breaks, found.money_at_stake_minor) == ({"fee_mismatch": 1}, 50)
+    assert conservation_gap(warehouse) == 0
+    assert postings.break_postings(break_changes(warehouse, DAY)) == []

@@ -35,6 +35,18 @@ def test_every_break_is_found_and_none_is_invented(seed: int, size: int, tmp_pat
     assert summary["unexplained"] == 0
 
 
+def test_a_reversal_written_as_a_positive_amount_is_the_same_reversal(tmp_path: Path) -> None:
+    world = generate(6, 60)
+    for row in world.rail:
+        if row["type"] == "reversal":
+            for column in ("gross_minor", "fee_minor", "tax_minor", "net_minor"):
+                row[column] = -int(str(row[column]))
+    _, signed = _run(generate(6, 60), tmp_path / "signed")
+    _, plain = _run(world, tmp_path / "plain")
+    assert _found(plain) == world.truth
+    assert (plain / "summary.json").read_bytes() == (signed / "summary.json").read_bytes()
+
+
 def test_row_order_changes_nothing(tmp_path: Path) -> None:
     world = generate(4, 200)
     _, first = _run(world, tmp_path / "first")

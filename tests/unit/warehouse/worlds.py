@@ -57,10 +57,13 @@ def _ledger(world: World, amount: int, **other: object) -> Row:
 
 def _rail(world: World, reference: object, amount: int, **other: object) -> Row:
     number = world.next()
+    kind = other.get("type", "capture")
+    gross = amount if kind == "capture" else -amount
     fee, tax = abs(amount) // 100, abs(amount) * 18 // 10_000
-    refund = other.get("type") == "refund"
-    gross = -amount if refund else amount
-    fee, tax = (0, 0) if refund else (fee, tax)
+    if kind == "reversal":
+        fee, tax = -fee, -tax
+    elif kind != "capture":
+        fee, tax = 0, 0
     row: Row = {
         "rail_ref": f"r{number:07}",
         "reference": reference,
@@ -89,6 +92,73 @@ def _good(world: World) -> None:
 def _good_refund(world: World) -> None:
     row = _ledger(world, world.rng.randint(1, 10**5), kind="refund", status="refunded")
     _rail(world, row["reference"], int(str(row["amount_minor"])), type="refund")
+
+
+def _good_reversal(world: World) -> None:
+    amount = world.rng.randint(100, 10**6)
+    row = _ledger(world, amount)
+    _rail(world, row["reference"], amount)
+    back = _ledger(world, amount, kind="reversal", payment_id=row["payment_id"])
+    _rail(world, back["reference"], amount, type="reversal")
+
+
+def _good_chargeback(world: World) -> None:
+    row = _ledger(world, world.rng.randint(1, 10**5), kind="dispute_lost")
+    _rail(world, row["reference"], int(str(row["amount_minor"])), type="chargeback")
+
+
+def _reversal_in_the_ledger_only(world: World) -> None:
+    row = _ledger(world, 5_100, kind="reversal")
+    world.expect("rail", "reversed_unpaired", row["entry_id"])
+
+
+def _reversal_in_the_file_only(world: World) -> None:
+    row = _rail(world, f"x{world.next()}", 5_200, type="reversal")
+    world.expect("rail", "reversed_unpaired", row["rail_ref"])
+
+
+def _chargeback_in_the_file_only(world: World) -> None:
+    row = _rail(world, f"x{world.next()}", 5_300, type="chargeback")
+    world.expect("rail", "missing_internal", row["rail_ref"])
+
+
+def _chargeback_in_the_ledger_only(world: World) -> None:
+    row = _ledger(world, 5_400, kind="dispute_lost")
+    world.expect("rail", "missing_external", row["entry_id"])
+
+
+def _reversal_of_another_amount(world: World) -> None:
+    row = _ledger(world, 5_500, kind="reversal")
+    other = _rail(world, row["reference"], 5_499, type="reversal")
+    world.expect("rail", "amount_mismatch", row["entry_id"], other["rail_ref"])
+
+
+def _charges_kept(world: World, kind: str, **charges: int) -> None:
+    """The rail gives the payment back and something of its own charges not."""
+    row = _ledger(world, 10_000)
+    _rail(world, row["reference"], 10_000)
+    back = _ledger(world, 10_000, kind="reversal", payment_id=row["payment_id"])
+    given = {"fee_minor": -100, "tax_minor": -18, **charges}
+    net = -10_000 - given["fee_minor"] - given["tax_minor"]
+    other = _rail(world, back["reference"], 10_000, type="reversal", net_minor=net, **given)
+    world.expect("rail", kind, back["entry_id"], other["rail_ref"])
+
+
+def _fee_kept(world: World) -> None:
+    _charges_kept(world, "fee_mismatch", fee_minor=0)
+
+
+def _tax_kept(world: World) -> None:
+    _charges_kept(world, "tax_mismatch", tax_minor=-17)
+
+
+def _reversal_of_a_row_that_is_wrong_itself(world: World) -> None:
+    """What the rail charged for a row it has wrong proves nothing about what it gives back."""
+    row = _ledger(world, 10_000)
+    wrong = _rail(world, row["reference"], 20_000)
+    back = _ledger(world, 10_000, kind="reversal", payment_id=row["payment_id"])
+    _rail(world, back["reference"], 10_000, type="reversal")
+    world.expect("rail", "amount_mismatch", row["entry_id"], wrong["rail_ref"])
 
 
 def _missing_external(world: World) -> None:
@@ -148,6 +218,16 @@ def _late(world: World) -> None:
 CASES: tuple[Callable[[World], None], ...] = (
     _good,
     _good_refund,
+    _good_reversal,
+    _good_chargeback,
+    _reversal_in_the_ledger_only,
+    _reversal_in_the_file_only,
+    _chargeback_in_the_file_only,
+    _chargeback_in_the_ledger_only,
+    _reversal_of_another_amount,
+    _fee_kept,
+    _tax_kept,
+    _reversal_of_a_row_that_is_wrong_itself,
     _missing_external,
     _missing_internal,
     _amount,

@@ -12,3 +12,5 @@ create index payments_expiring on payments (authorization_expires_at)
 alter table attempts drop constraint attempts_operation_check;
 alter table attempts add constraint attempts_operation_check
     check (operation in ('authorize', 'capture', 'void', 'reverse', 'refund', 'payout'));
+
+create index intents_merchant on intents (merchant_id, id);

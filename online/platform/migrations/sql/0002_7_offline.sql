@@ -1,3 +1,3 @@
--- What ingestion reads.
+-- Settlements: what disputes took, less what won ones gave back.
 
-select 1;
+alter table settlements add column disputes_minor bigint not null default 0;

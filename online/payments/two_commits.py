@@ -1,0 +1,276 @@
+"""Every operation at a rail is the same dance: commit the attempt with what it holds, call the
+rail with no transaction open, commit the outcome.
+
+A process that dies in between leaves an open attempt, and recovery asks the rail about it.
+"""
+
+from contextlib import nullcontext
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from online.attempts.domain import Attempt
+from online.attempts.service import Answered, Attempts
+from online.kernel import events as ev
+from online.kernel import ids
+from online.kernel.clock import Clock, business_date
+from online.kernel.errors import NotFound, VersionConflict
+from online.kernel.events import Metadata
+from online.ledger import accounts as chart
+from online.ledger.aggregate import Moved, Origin
+from online.ledger.change import Append, Change, LimitMove
+from online.ledger.charged import Charged, charged
+from online.ledger.writer import Writer
+from online.limits.domain import UserLimits, give_back, spend
+from online.merchants.service import Merchants
+from online.payments import outcomes, store
+from online.payments.authorizations import HoldRule, expires_at
+from online.payments.decisions import Asked, Decide
+from online.payments.domain import Payment
+from online.payments.fees import FeeTable, Sale, price
+from online.payments.orders import Call, Done, Followed, Follower, SettledDays
+from online.payments.store import PAYMENTS
+from online.platform.db import Database
+from online.platform.idempotency import Answer, IdempotencyAnswer
+from online.platform.known_keys import replays_first
+from online.rails.domain import Outcome, OutcomeKind, RailRequest
+from online.risk.service import Risk
+from online.routing.service import Routing
+
+_NOTHING = Followed(None, (), ())
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One use case under way: who asked, how to answer, what to give back if it fails."""
+
+    metadata: Metadata
+    call: Call | None = None  # recovery runs without one
+    limits: tuple[LimitMove, ...] = ()
+
+
+class Collaborators(msgspec.Struct, frozen=True, kw_only=True):
+    """What the use cases call; wired once in `services.py`."""
+
+    database: Database
+    writer: Writer
+    clock: Clock
+    attempts: Attempts
+    merchants: Merchants
+    risk: Risk
+    routing: Routing
+    fees: FeeTable
+    holds: tuple[HoldRule, ...]
+    limits: UserLimits
+    settled: SettledDays
+
+
+class TwoCommits:
+    """Begins, sends and records operations. `follower` moves whatever a payment belongs to."""
+
+    def __init__(self, with_: Collaborators, follower: Follower) -> None:
+        self._with = with_
+        self._follower = follower
+
+    # ── the first commit ─────────────────────────────────────────────────────────────────
+
+    async def begin(
+        self,
+        moved: Moved[Payment],
+        attempt: Moved[Attempt],
+        run: Run,
+        appends: tuple[Append, ...] = (),
+    ) -> None:
+        """The attempt, with all that it holds; the key is in flight from here."""
+        key = run.call.key if run.call else None
+        async with replays_first(self._with.database, key) if key else nullcontext():
+            followed = await self.follow(moved.state, run.metadata)
+            await self._with.writer.submit(
+                Change(
+                    snapshots=(moved.row, attempt.row, *followed.rows),
+                    events=(*moved.events, *attempt.events, *followed.events),
+                    limits=run.limits,
+                    reserve=key.making("pay", moved.state.id) if key else None,
+                    appends=appends,
+                )
+            )
+
+    async def begin_on(
+        self, payment_id: UUID, merchant_id: UUID, decide: Decide, run: Run
+    ) -> tuple[Payment, Attempt]:
+        """The same for a payment that exists; decides again when it moved meanwhile."""
+        key = run.call.key if run.call else None
+        async with replays_first(self._with.database, key) if key else nullcontext():
+            while True:
+                try:
+                    return await self._begin_once(payment_id, merchant_id, decide, run)
+                except VersionConflict:
+                    continue
+
+    async def _begin_once(
+        self, payment_id: UUID, merchant_id: UUID, decide: Decide, run: Run
+    ) -> tuple[Payment, Attempt]:
+        async with self._with.database.connection() as connection:
+            payment = await store.get_of_merchant(connection, payment_id, merchant_id)
+        if payment is None:
+            raise NotFound("no such payment", "id")
+        now = self._with.clock.now()
+        origin = Origin(id=ids.new(now), merchant_id=payment.merchant_id, livemode=payment.livemode)
+        asked = await decide(payment, ids.encode("att", origin.id))
+        attempt = self._with.attempts.prepare(origin, _sent(payment, asked), run.metadata)
+        moved = PAYMENTS.move(payment, [asked.event], now, run.metadata)
+        await self.begin(moved, attempt, run)
+        return moved.state, attempt.state
+
+    # ── the rail, and the second commit ──────────────────────────────────────────────────
+
+    async def send(
+        self, payment: Payment, attempt: Attempt, request: RailRequest, run: Run
+    ) -> Done:
+        """Calls the rail, records what it says; answers with the payment after that."""
+        answered = await self._with.attempts.send(attempt, request, run.metadata)
+        return await self._record(payment, attempt, answered, run)
+
+    async def resolve(self, attempt: Attempt, metadata: Metadata) -> Payment | None:
+        """Recovery: asks the rail about an open attempt and records what it says."""
+        answered = await self._with.attempts.enquire(attempt, metadata)
+        async with self._with.database.connection() as connection:
+            payment = await store.get(connection, attempt.payment_id or attempt.id)
+        if payment is None:
+            return None
+        holds = attempt.operation in {"authorize", "void"}
+        run = Run(metadata=metadata, limits=self.limits_of(payment) if holds else ())
+        return (await self._record(payment, attempt, answered, run)).payment
+
+    async def _record(
+        self, payment: Payment, attempt: Attempt, answered: Answered, run: Run
+    ) -> Done:
+        """Whoever records the end first wins; the other answers with what is there.
+
+        An enquiry may have recorded "not known yet" while the call itself was hanging: its answer
+        still counts.
+        """
+        while True:
+            change, done = await self._outcome_change(payment, attempt, answered, run)
+            try:
+                await self._with.writer.submit(change)
+            except VersionConflict:
+                async with self._with.database.connection() as connection:
+                    now_attempt = await self._with.attempts.get(connection, attempt.id)
+                    now_payment = await store.get(connection, payment.id)
+                if now_payment is None:
+                    raise
+                payment = now_payment
+                if now_attempt is None or now_attempt.version == attempt.version:
+                    continue
+                if not (now_attempt.is_open and answered.outcome.is_final):
+                    followed = await self.follow(payment, run.metadata)
+                    return _done(run.call, payment, followed, answered.outcome)
+                attempt = now_attempt
+                answered = self._with.attempts.again(attempt, answered, run.metadata)
+            else:
+                return done
+
+    async def _outcome_change(
+        self, payment: Payment, attempt: Attempt, answered: Answered, run: Run
+    ) -> tuple[Change, Done]:
+        now = self._with.clock.now()
+        books = await self._books(payment, attempt, answered.outcome, now)
+        effect = outcomes.effect(payment, attempt, answered.outcome, books)
+        if not effect.events:
+            # The payment stays as it is, which may be further than we have seen it.
+            async with self._with.database.connection() as connection:
+                payment = await store.get(connection, payment.id) or payment
+            followed = await self.follow(payment, run.metadata)
+            alone = Change(snapshots=(answered.moved.row,), events=answered.moved.events)
+            return alone, _done(run.call, payment, followed, answered.outcome)
+        moved = PAYMENTS.move(payment, effect.events, now, run.metadata)
+        followed = await self.follow(moved.state, run.metadata)
+        done = _done(run.call, moved.state, followed, answered.outcome)
+        change = Change(
+            snapshots=(moved.row, answered.moved.row, *followed.rows),
+            events=(*answered.moved.events, *moved.events, *followed.events),
+            journals=effect.journals,
+            limits=give_back(run.limits) if effect.failed else (),
+            answer=_kept(run.call, done.answer, final=answered.outcome.is_final),
+        )
+        return change, done
+
+    async def _books(
+        self, payment: Payment, attempt: Attempt, outcome: Outcome, now: datetime
+    ) -> outcomes.Books:
+        merchant = await self._with.merchants.get(payment.merchant_id)
+        network = payment.card.get("network") if payment.card else None
+        sale = Sale(
+            method=payment.method,
+            rail=attempt.rail,
+            funding=outcome.funding or payment.funding,
+            mcc=merchant.mcc,
+            amount_minor=attempt.amount_minor,
+            day=business_date(now),
+            state_code=merchant.state_code,
+            network=network,
+            merchant_size=merchant.size,
+        )
+        approved = outcome.kind is OutcomeKind.APPROVED
+        reversing = approved and attempt.operation == "reverse"
+        return outcomes.Books(
+            pending=chart.merchant_pending(merchant.id, merchant.exposure_limit_minor),
+            fee=price(self._with.fees, sale),
+            holds_until=expires_at(
+                self._with.holds, method=payment.method, network=network, at=now
+            ),
+            charged=await self._charged(payment) if reversing else None,
+            at=now,
+        )
+
+    async def _charged(self, payment: Payment) -> Charged:
+        """What the captures of a payment took and were charged."""
+        async with self._with.database.connection() as connection:
+            attempts = await self._with.attempts.of_payment(connection, payment.id)
+            return await charged(connection, [attempt.id for attempt in attempts])
+
+    # ── what goes along ──────────────────────────────────────────────────────────────────
+
+    async def follow(self, payment: Payment, metadata: Metadata) -> Followed:
+        """What else changes with a payment: the intent it was made for."""
+        if payment.intent_id is None:
+            return _NOTHING
+        async with self._with.database.connection() as connection:
+            return await self._follower.follow(connection, payment, metadata)
+
+    def limits_of(self, payment: Payment) -> tuple[LimitMove, ...]:
+        """The counters that a payment of ours moved when it was made."""
+        payer = f"customer:{payment.customer_id}" if payment.customer_id else payment.instrument
+        day = business_date(payment.created_at)
+        return spend(self._with.limits, payer or "", payment.amount_minor, day, payment.livemode)
+
+
+def _sent(payment: Payment, asked: Asked) -> ev.AttemptSent:
+    return ev.AttemptSent(
+        operation=asked.operation,
+        amount=asked.amount_minor,
+        currency=payment.currency,
+        rail=payment.rail or "",
+        route=payment.route,
+        payment_id=ids.encode("pay", payment.id),
+        original_id=ids.encode("att", payment.attempt),
+    )
+
+
+def _done(call: Call | None, payment: Payment, followed: Followed, outcome: Outcome) -> Done:
+    if call is None:
+        return Done(payment)
+    return Done(payment, call.render(payment, followed.state, outcome))
+
+
+def _kept(call: Call | None, answer: Answer, *, final: bool) -> IdempotencyAnswer | None:
+    """Only a final outcome is stored: a retry of an open one reads the payment as it is then."""
+    if call is None or not final:
+        return None
+    return IdempotencyAnswer(
+        merchant_id=call.key.merchant_id,
+        key=call.key.key,
+        status=answer.status,
+        body=answer.body,
+    )

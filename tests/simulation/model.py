@@ -1,0 +1,292 @@
+"""What must be so, in plain Python: the amounts and states that follow from requests and answers.
+
+Written from the payment's rules, not from the service's code: it imports none of it. It hears three
+things: which requests the service took in, what the bank answered, and what time it is.
+"""
+
+from collections import Counter
+from datetime import date, datetime, timedelta, timezone
+
+from tests.simulation.things import (
+    Attempt,
+    Dispute,
+    Intent,
+    Merchant,
+    Payment,
+    Refund,
+    Settlement,
+)
+
+INDIA = timezone(timedelta(hours=5, minutes=30))
+FINAL_AFTER = timedelta(seconds=300)
+PATIENCE = timedelta(minutes=15)
+NO = {"declined", "failed"}
+UNDER_WAY = {"processing", "requires_action", "unknown"}
+HAS_MONEY = {"captured", "partially_refunded"}
+
+
+def day_of(at: datetime) -> date:
+    return at.astimezone(INDIA).date()
+
+
+class Model:
+    """Everything we expect, and how each answer of the bank changes it."""
+
+    def __init__(self, daily_limit: int) -> None:
+        self.merchants: dict[str, Merchant] = {}
+        self.payments: dict[str, Payment] = {}
+        self.refunds: dict[str, Refund] = {}
+        self.intents: dict[str, Intent] = {}
+        self.disputes: dict[str, Dispute] = {}
+        self.settlements: list[Settlement] = []
+        self.attempts: dict[str, Attempt] = {}
+        self.spent: Counter[tuple[str, date]] = Counter()
+        self.receivable: Counter[str] = Counter()  # by rail: taken minus given back
+        self.daily_limit = daily_limit
+
+    # ── requests that were taken in ──────────────────────────────────────────────────────
+
+    def sent(self, reference: str, operation: str, amount: int, of: object, at: datetime) -> None:
+        self.attempts[reference] = Attempt(reference, operation, amount, of, at)
+        match operation, of:
+            case "authorize", Payment():
+                of.authorization = reference
+            case "capture", Payment():
+                of.capture_open += amount
+            case "void", Payment():
+                of.capture_open = of.authorized - of.captured
+            case "reverse", Payment():
+                of.refund_open += amount
+                of.capture_open = of.authorized - of.captured
+            case "refund", Refund():
+                of.payment.refund_open += amount
+                self._move(of.payment.merchant, at, "refunds", amount)
+
+    def spend(self, payment: Payment, sign: int = 1) -> None:
+        self.spent[payment.payer, day_of(payment.created_at)] += sign * payment.amount
+
+    def would_pass_limit(self, payer: str, amount: int, at: datetime) -> bool:
+        return self.spent[payer, day_of(at)] + amount > self.daily_limit
+
+    # ── answers ──────────────────────────────────────────────────────────────────────────
+
+    def told(self, reference: str, kind: str, now: datetime, *, call: bool) -> bool:
+        """Whether this answer, to the `call` itself or to an enquiry, changed anything."""
+        attempt = self.attempts.get(reference)
+        if attempt is None or not attempt.open:
+            return False  # whoever records the end first wins
+        if call and attempt.enquired and kind not in {"approved", *NO}:
+            return False
+        attempt.enquired = attempt.enquired or not call
+        if kind == "not_found":
+            kind = "failed" if now - attempt.sent_at >= FINAL_AFTER else "unknown"
+        attempt.open = kind not in {"approved", *NO}
+        match attempt.operation, attempt.of:
+            case "authorize", Payment() as payment:
+                self._authorize(payment, attempt, kind, now)
+            case "refund", Refund() as refund:
+                self._refund(refund, attempt, kind, now)
+            case "payout", Settlement() as settlement:
+                self._payout(settlement, kind)
+            case operation, Payment() as payment:
+                if not self._operate(operation, payment, attempt, kind, now):
+                    return False
+        if isinstance(attempt.of, Payment) and attempt.of.intent is not None:
+            attempt.of.intent.follow(attempt.of, now)
+        return True
+
+    def _authorize(self, payment: Payment, attempt: Attempt, kind: str, now: datetime) -> None:
+        if kind == "approved":
+            payment.authorized = attempt.amount
+            if payment.manual:
+                payment.status = "authorized"
+                self.merchants[payment.merchant].held += attempt.amount
+            else:
+                payment.status = "captured"
+                self._capture(payment, attempt.amount, now)
+        elif payment.status in UNDER_WAY:
+            after = {"pending": "requires_action", "unknown": "unknown"}
+            payment.status = after.get(kind, "failed")
+            if kind in NO:
+                self.spend(payment, -1)
+
+    def _operate(
+        self, operation: str, payment: Payment, attempt: Attempt, kind: str, now: datetime
+    ) -> bool:
+        match operation, kind:
+            case "capture", "approved":
+                payment.capture_open -= attempt.amount
+                self.merchants[payment.merchant].held -= attempt.amount
+                if payment.status != "partially_refunded":
+                    payment.status = "captured"
+                self._capture(payment, attempt.amount, now)
+            case "capture", "declined" | "failed" if payment.status in {"authorized", *HAS_MONEY}:
+                payment.capture_open -= attempt.amount
+            case "void", "approved" if payment.status in {"requires_action", "authorized"}:
+                payment.status = "canceled"
+                self._release(payment)
+                self.spend(payment, -1)
+            case "void", "declined" | "failed" if payment.status in {
+                "requires_action",
+                "authorized",
+            }:
+                payment.capture_open = 0
+            case "reverse", "approved":
+                self._reverse(payment, attempt.amount, now)
+            case "reverse", "declined" | "failed":
+                payment.refund_open -= attempt.amount
+                payment.capture_open = 0
+            case _:
+                return False
+        return True
+
+    def _capture(self, payment: Payment, amount: int, now: datetime) -> None:
+        payment.captured += amount
+        payment.capture_days.add(day_of(now))
+        self.receivable[payment.rail] += amount
+        self._move(payment.merchant, now, "gross", amount)
+
+    def charged(self, payment: Payment, fee: int, tax: int, at: datetime) -> None:
+        """What the service says it took for the captures of a payment so far."""
+        self._move(payment.merchant, at, "fees", fee - payment.fee)
+        self._move(payment.merchant, at, "tax", tax - payment.tax)
+        payment.fee, payment.tax = fee, tax
+
+    def _release(self, payment: Payment) -> None:
+        self.merchants[payment.merchant].held -= payment.authorized - payment.captured
+        payment.authorized = payment.captured
+        payment.capture_open = 0
+
+    def _reverse(self, payment: Payment, amount: int, now: datetime) -> None:
+        self._release(payment)
+        payment.refund_open -= amount
+        payment.reversed += amount
+        payment.status = "reversed"
+        self.receivable[payment.rail] -= amount
+        self._move(payment.merchant, now, "gross", -amount)
+        self._move(payment.merchant, now, "fees", -payment.fee)
+        self._move(payment.merchant, now, "tax", -payment.tax)
+
+    def _refund(self, refund: Refund, attempt: Attempt, kind: str, now: datetime) -> None:
+        payment = refund.payment
+        if kind == "approved":
+            refund.status = "succeeded"
+            payment.refund_open -= attempt.amount
+            payment.refunded += attempt.amount
+            self.receivable[payment.rail] -= attempt.amount
+            whole = payment.refunded == payment.captured == payment.authorized
+            payment.status = "refunded" if whole else "partially_refunded"
+        elif kind in NO:
+            refund.status = "failed"
+            payment.refund_open -= attempt.amount
+            self._move(payment.merchant, now, "refunds", -attempt.amount)
+        elif kind == "unknown" and refund.status == "pending":
+            refund.status = "unknown"
+
+    def _payout(self, settlement: Settlement, kind: str) -> None:
+        merchant = self.merchants[settlement.merchant]
+        if kind == "approved":
+            settlement.status = "paid"
+        elif kind in NO:
+            settlement.status = "payout_failed"
+            merchant.payable += settlement.net
+
+    def returned(self, refund: Refund, fee: int, tax: int, at: datetime) -> None:
+        """What the service says it gave back of its fee with a refund."""
+        self._move(refund.payment.merchant, at, "fees", refund.fee - fee)
+        self._move(refund.payment.merchant, at, "tax", refund.tax - tax)
+        refund.fee, refund.tax = fee, tax
+
+    # ── disputes ─────────────────────────────────────────────────────────────────────────
+
+    def dispute_opened(self, dispute: Dispute, now: datetime) -> None:
+        self.disputes[dispute.name] = dispute
+        merchant = dispute.payment.merchant
+        self.merchants[merchant].disputed += dispute.amount
+        self._move(merchant, now, "disputes", dispute.amount)
+
+    def dispute_closed(self, dispute: Dispute, status: str, now: datetime) -> None:
+        dispute.status = status
+        self.merchants[dispute.payment.merchant].disputed -= dispute.amount
+        if status == "won":
+            self._move(dispute.payment.merchant, now, "disputes", -dispute.amount)
+        else:
+            self.receivable[dispute.payment.rail] -= dispute.amount
+
+    def dispute_charged(self, dispute: Dispute, fee: int, tax: int, now: datetime) -> None:
+        dispute.fee = fee
+        self._move(dispute.payment.merchant, now, "fees", fee)
+        self._move(dispute.payment.merchant, now, "tax", tax)
+
+    def pass_deadlines(self, now: datetime) -> None:
+        for dispute in self.disputes.values():
+            if dispute.status == "needs_response" and now >= dispute.respond_by:
+                dispute.status = "under_review"
+
+    # ── days ─────────────────────────────────────────────────────────────────────────────
+
+    def _move(self, merchant: str, at: datetime, what: str, amount: int) -> None:
+        """`gross` comes to the merchant, everything else leaves them."""
+        self.merchants[merchant].days[day_of(at)][what] += amount
+        self.merchants[merchant].balance += amount if what == "gross" else -amount
+
+    def net(self, merchant: str, day: date) -> int:
+        sums = self.merchants[merchant].days[day]
+        return sums["gross"] - sum(sums[what] for what in sums if what != "gross")
+
+    def settle(self, merchant: str, day: date) -> Settlement:
+        made = Settlement(merchant, day, self.net(merchant, day))
+        self.merchants[merchant].settled.add(day)
+        if made.net > 0:
+            self.merchants[merchant].balance -= made.net
+        else:
+            made.status = "created"
+        self.settlements.append(made)
+        return made
+
+    def expire_authorizations(self, now: datetime) -> list[Payment]:
+        """Those whose time is over and that nothing is under way on."""
+        ended = []
+        for payment in self.payments.values():
+            due = payment.expires_at is not None and now >= payment.expires_at
+            left = payment.authorized - payment.captured
+            if not due or not left or payment.capture_open or payment.refund_open:
+                continue
+            if payment.status == "authorized":
+                self._release(payment)
+                payment.status = "expired"
+                self.spend(payment, -1)
+                if payment.intent is not None:
+                    payment.intent.follow(payment, now)
+            elif payment.status in HAS_MONEY:
+                self._release(payment)
+                if payment.refunded == payment.captured:
+                    payment.status = "refunded"
+            else:
+                continue
+            ended.append(payment)
+        return ended
+
+    def overdue(self, now: datetime) -> list[Payment]:
+        """Those whose payer was waited for until their intent's time was over."""
+        return [
+            intent.payment
+            for intent in self.intents.values()
+            if intent.status == "requires_action" and now >= intent.expires_at
+            if intent.payment is not None and self.voidable(intent.payment, now, PATIENCE)
+        ]
+
+    def voidable(self, payment: Payment, now: datetime, pause: timedelta = timedelta()) -> bool:
+        """What waits for its payer is voided once at a time; the worker waits after a refusal."""
+        if payment.captured or payment.capture_open:
+            return False
+        voids = (v for v in self.attempts.values() if v.operation == "void" and v.of is payment)
+        if payment.status == "requires_action":
+            return not any(void.open or void.sent_at > now - pause for void in voids)
+        return payment.status == "authorized"
+
+    def expire_intents(self, now: datetime) -> list[Intent]:
+        ended = [i for i in self.intents.values() if i.waiting and now >= i.expires_at]
+        for intent in ended:
+            intent.status = "expired"
+        return ended

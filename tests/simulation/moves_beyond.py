@@ -1,0 +1,164 @@
+"""Moves of everybody but the merchant: the bank, the worker, the clock, the settling of days."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+from online.kernel import ids
+from tests.simulation.auditor import Objection
+from tests.simulation.model import INDIA, day_of
+from tests.simulation.picking import Picking
+
+
+class Beyond(Picking):
+    """One method a move; False where there is nothing to do it with."""
+
+    # ── the bank's side ──────────────────────────────────────────────────────────────────
+
+    async def let_go(self) -> bool:
+        line = self.pick(self.run.lines)
+        if line is not None:
+            await self.run.let_go(line)
+        return line is not None
+
+    async def die(self) -> bool:
+        line = self.pick(self.run.lines)
+        if line is not None:
+            await self.run.die(line)
+        return line is not None
+
+    async def act(self) -> bool:
+        """A payer approves or declines; perhaps the bank says so, perhaps twice."""
+        reference = self.pick(self.run.bank.waiting())
+        if reference is None:
+            return False
+        self.run.bank.act(reference)
+        for _ in range(self.random.randint(0, 2)):
+            await self._hint(reference)
+        self.run.hear()
+        return True
+
+    async def call_back(self) -> bool:
+        """A rail's hint about anything, at any time, true or not."""
+        attempt = self.pick(list(self.model.attempts.values()))
+        forged = attempt is None or self.random.random() < 0.1
+        await self._hint(
+            ids.encode("att", ids.derived("forged", str(self.run.number())))
+            if forged
+            else attempt.reference
+        )
+        self.run.hear()
+        return True
+
+    async def _hint(self, reference: str) -> None:
+        record = self.run.bank.records.get(reference)
+        rail = record.rail if record is not None and self.random.random() < 0.95 else "card_b"
+        answer = await self.world.http.post(
+            f"/internal/rails/{rail}/callbacks", json={"reference": reference}
+        )
+        if answer.status_code != 202:
+            raise Objection(f"a hint was answered by {answer.status_code}: {answer.text}")
+
+    # ── time ─────────────────────────────────────────────────────────────────────────────
+
+    async def recover(self) -> bool:
+        self.world.clock.advance(timedelta(seconds=self.random.choice([0, 100, 130, 310])))
+        await self.run.recover()
+        return True
+
+    async def expire(self) -> bool:
+        now = self.world.clock.now()
+        intents = self.model.expire_intents(now)
+        overdue = self.model.overdue(now)
+        self.run.bank.plans = [replace(self.run.plan(), hold="") for _ in overdue]
+        asked = len(self.run.bank.asked)
+        await self.world.expire()
+        self.run.bank.plans.clear()
+        self.model.pass_deadlines(now)
+        voids = {each.original: each for each in self.run.bank.asked[asked:]}
+        if list(voids) != [each.authorization for each in overdue]:
+            raise Objection(f"{overdue} were to be voided: {voids}")
+        for payment in overdue:
+            void = voids[payment.authorization]
+            self.model.sent(void.reference, "void", void.amount, payment, now)
+        self.run.hear()
+        payments = self.model.expire_authorizations(now)
+        self.run.step.say(*(each.name for each in (*intents, *overdue, *payments)))
+        for payment in (*overdue, *payments):
+            self.run.step.touched[payment.name] = payment
+        return True
+
+    async def minutes_pass(self) -> bool:
+        self.world.clock.advance(timedelta(minutes=self.random.randint(1, 90)))
+        return True
+
+    async def a_day_passes(self) -> bool:
+        """To some moment of the next business day."""
+        now = self.world.clock.now().astimezone(INDIA)
+        midnight = now.replace(hour=0, minute=0, second=0) + timedelta(days=1)
+        later = midnight - now + timedelta(minutes=self.random.randint(0, 20 * 60))
+        self.world.clock.advance(later)
+        return True
+
+    # ── settlement ───────────────────────────────────────────────────────────────────────
+
+    def _batch(self, merchant: str) -> dict[str, object] | None:
+        """The oldest closed day that is not settled yet, as offline would hand it in."""
+        book, today = self.model.merchants[merchant], day_of(self.world.clock.now())
+        days = sorted(day for day in book.days if day < today and day not in book.settled)
+        if not days:
+            return None
+        sums = book.days[days[0]]
+        parts = {what: sums[what] for what in ("gross", "refunds", "disputes", "fees", "tax")}
+        return {
+            "merchant_id": book.id,
+            "business_date": days[0].isoformat(),
+            "currency": "INR",
+            **parts,
+            "net": self.model.net(merchant, days[0]),
+            "count": 1,
+        }
+
+    async def _hand_in(self, batch: dict[str, object]) -> dict[str, object]:
+        path = "/internal/v1/settlement-batches"
+        (receipt,) = await self.world.clients["service"].lines(path, batch)
+        self.run.step.say(batch["business_date"], batch["net"], "→", receipt["status"])
+        return receipt
+
+    async def settle(self) -> bool:
+        merchant = self.random.choice(list(self.model.merchants))
+        batch = self._batch(merchant)
+        if batch is None:
+            return False
+        book, day = self.model.merchants[merchant], date.fromisoformat(str(batch["business_date"]))
+        self.run.bank.plans = [replace(self.run.plan(), hold="")]
+        asked = len(self.run.bank.asked)
+        receipt = await self._hand_in(batch)
+        self.run.bank.plans.clear()
+        net = self.model.net(merchant, day)
+        if net > 0 and book.balance - net < -book.exposure:
+            if receipt["status"] != "refused":
+                raise Objection(f"{book} cannot pay {batch}: {receipt}")
+            return True
+        if receipt["status"] != "accepted":
+            raise Objection(f"{batch} was not accepted: {receipt}")
+        settlement = self.model.settle(merchant, day)
+        for record in self.run.bank.asked[asked:]:
+            now = self.world.clock.now()
+            self.model.sent(record.reference, "payout", record.amount, settlement, now)
+        self.run.hear()
+        again = await self._hand_in(batch)
+        if again["status"] != "exists" or len(self.run.bank.asked) > asked + 1:
+            raise Objection(f"{batch} was taken in twice: {again}")
+        return True
+
+    async def settle_wrongly(self) -> bool:
+        merchant = self.random.choice(list(self.model.merchants))
+        batch = self._batch(merchant)
+        if batch is None:
+            return False
+        what = self.random.choice(["gross", "refunds", "fees", "tax", "net"])
+        batch[what] = int(str(batch[what])) + 1
+        receipt = await self._hand_in(batch)
+        if receipt["status"] != "refused":
+            raise Objection(f"{batch} is wrong in {what}: {receipt}")
+        return True

@@ -1,0 +1,146 @@
+"""What there is in a simulation, as its model knows it: amounts in minor units, states by name."""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+
+@dataclass
+class Refund:
+    name: str
+    payment: "Payment"
+    amount: int
+    id: str | None = None
+    status: str = "pending"
+    fee: int = 0  # that the merchant got back with it
+    tax: int = 0
+
+
+@dataclass
+class Payment:
+    """Amounts in minor units. `id` is None as long as no answer has told it."""
+
+    name: str
+    merchant: str
+    amount: int
+    manual: bool
+    created_at: datetime
+    payer: str  # whose limit it takes from
+    intent: "Intent | None" = None
+    id: str | None = None
+    status: str = "processing"
+    rail: str = ""
+    authorization: str = ""  # the attempt that authorized it
+    authorized: int = 0
+    captured: int = 0
+    capture_open: int = 0
+    refunded: int = 0
+    refund_open: int = 0
+    reversed: int = 0
+    fee: int = 0
+    tax: int = 0
+    expires_at: datetime | None = None
+    capture_days: set[date] = field(default_factory=set)
+
+    @property
+    def capturable(self) -> int:
+        return self.authorized - self.captured - self.capture_open
+
+    @property
+    def refundable(self) -> int:
+        return self.captured - self.refunded - self.refund_open - self.reversed
+
+    def shown(self) -> dict[str, object]:
+        """The fields of the API's answer that we know."""
+        return {
+            "status": self.status,
+            "amount": self.amount,
+            "amount_authorized": self.authorized,
+            "amount_captured": self.captured,
+            "amount_refunded": self.refunded,
+            "amount_reversed": self.reversed,
+        }
+
+
+@dataclass
+class Dispute:
+    name: str
+    payment: Payment
+    amount: int
+    reference: str  # the rail's
+    respond_by: datetime
+    id: str | None = None
+    status: str = "needs_response"
+    fee: int = 0
+
+    @property
+    def open(self) -> bool:
+        return self.status not in {"won", "lost"}
+
+
+@dataclass
+class Intent:
+    name: str
+    merchant: str
+    id: str
+    amount: int
+    manual: bool
+    methods: tuple[str, ...]
+    expires_at: datetime
+    status: str = "requires_payment_method"
+    payment: Payment | None = None
+
+    @property
+    def waiting(self) -> bool:
+        return self.status in {"requires_payment_method", "requires_confirmation"}
+
+    def follow(self, payment: Payment, now: datetime) -> None:
+        """An intent goes along with its payment."""
+        over = "expired" if now >= self.expires_at else "canceled"
+        after = {
+            "requires_action": "requires_action",
+            "authorized": "requires_capture",
+            "captured": "succeeded",
+            "failed": "requires_payment_method",
+            "blocked": "requires_payment_method",
+            "canceled": over,
+            "expired": "expired",
+        }
+        if self.status not in {"succeeded", "canceled", "expired"}:
+            self.payment = payment
+            self.status = after.get(payment.status, self.status)
+
+
+@dataclass
+class Attempt:
+    """One request at the bank, by its reference."""
+
+    reference: str
+    operation: str
+    amount: int
+    of: object  # Payment, Refund or Settlement
+    sent_at: datetime
+    open: bool = True
+    enquired: bool = False  # somebody has asked about it while its call was on the line
+
+
+@dataclass
+class Settlement:
+    merchant: str
+    day: date
+    net: int
+    id: str | None = None
+    status: str = "payout_sent"
+
+
+@dataclass
+class Merchant:
+    id: str
+    exposure: int
+    balance: int = 0  # pending account, posted layer
+    held: int = 0  # pending account, pending layer
+    payable: int = 0
+    disputed: int = 0
+    returns_fees: bool = False  # with a refund
+    days: defaultdict[date, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    settled: set[date] = field(default_factory=set)
