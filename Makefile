@@ -13,7 +13,7 @@ DATABASE_URL ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev db-migrate mock-banks train settle test test-integration test-e2e \
+.PHONY: help install demo dev db-migrate mock-banks train settle test test-integration test-e2e simulate \
 	bench lint format lock clean
 
 help: ## Print this list
@@ -54,6 +54,9 @@ test-integration: $(READY) ## Each part against the real thing beside it
 
 test-e2e: $(READY) ## The whole system, as its users meet it
 	$(BIN)/python -m pytest tests/e2e $(ARGS)
+
+simulate: $(READY) ## Random operations, audited after each (ARGS="--seed 7 --steps 20000")
+	$(BIN)/python -m tests.simulation $(ARGS)
 
 bench: $(READY) ## Measure, each figure beside a baseline from the same run
 	$(BIN)/python -m tests.load.bench $(ARGS)

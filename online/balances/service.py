@@ -4,7 +4,6 @@ accounts alone, or None for those who may see all.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
 from uuid import UUID
 
 from online.balances import domain
@@ -18,8 +17,6 @@ from online.merchants.service import Merchants
 from online.platform.db import Database
 from online.platform.lists import Window
 from online.platform.sql import Connection
-
-_MOST_OF_A_MERCHANT: Final = 10_000
 
 
 class Balances:
@@ -38,7 +35,7 @@ class Balances:
                 merchant_id=merchant_id,
                 livemode=merchant.livemode,
                 after=None,
-                most=_MOST_OF_A_MERCHANT,
+                most=None,
             )
             accounts = await entries.at(connection, found, by)
         return merchant.livemode, domain.balances(merchant_id, accounts)

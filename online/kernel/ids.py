@@ -12,22 +12,8 @@ from uuid import UUID
 
 PREFIXES: Final = frozenset(
     {
-        *(
-            "pi",
-            "pay",
-            "att",
-            "rfd",
-            "dsp",
-            "cus",
-            "mrc",
-            "dev",
-            "tok",
-            "hdl",
-            "dlg",
-            "hold",
-            "esc",
-        ),
-        *("stl", "stm", "evt", "txn", "ent", "whk", "acc", "brk", "wrk", "lbl", "cli"),
+        *("pi", "pay", "att", "rfd", "dsp", "cus", "mrc", "dev", "tok", "hdl", "dlg", "hold"),
+        *("esc", "stl", "stm", "evt", "txn", "ent", "whk", "acc", "brk", "wrk", "lbl", "cli"),
     }
 )
 

@@ -26,7 +26,7 @@ from online.ledger.change import Change, LimitMove, Snapshot
 from online.ledger.journal import Journal
 from online.platform.copy_binary import Table
 from online.platform.idempotency import KEYS, IdempotencyKey, KeyTaken, StoredKey
-from online.platform.sql import Connection, copy_rows, load_queries
+from online.platform.sql import BlockingConnection, copy_rows_blocking, load_queries
 
 QUERIES: Final = load_queries(__package__ or "online.ledger")
 
@@ -77,16 +77,16 @@ class Batch:
 
     # ── locks ────────────────────────────────────────────────────────────────────────────
 
-    async def lock(self, connection: Connection) -> None:
-        """Locks and reads all rows that the changes touch, in the global order."""
+    def lock(self, connection: BlockingConnection) -> None:
+        """Begins the transaction; locks and reads what the changes touch, in the global order."""
         plan = self._lock_plan()
-        async with connection.pipeline():
+        with connection.pipeline():
+            connection.execute("begin")
             cursors = [
-                await connection.execute(sql, parameters, binary=True)
-                for sql, parameters, _ in plan
+                connection.execute(sql, parameters, binary=True) for sql, parameters, _ in plan
             ]
             for cursor, (_, _, keep) in zip(cursors, plan, strict=True):
-                keep(await cursor.fetchall())
+                keep(cursor.fetchall())
 
     def _lock_plan(self) -> list[tuple[str, dict[str, Any], Any]]:
         plan: list[tuple[str, dict[str, Any], Any]] = []
@@ -286,27 +286,31 @@ class Batch:
 
     # ── writing ──────────────────────────────────────────────────────────────────────────
 
-    async def write(self, connection: Connection) -> None:
-        """Everything admitted, one statement a table. Transactions go before their entries."""
+    def write(self, connection: BlockingConnection) -> None:
+        """Everything admitted, one statement a table, and the commit with the last of them.
+
+        Transactions go before their entries.
+        """
         for table, rows in self._copies.values():
             if table is not ENTRIES:
-                await copy_rows(connection, table, rows)
+                copy_rows_blocking(connection, table, rows)
         if ENTRIES.name in self._copies:
-            await copy_rows(connection, ENTRIES, self._copies[ENTRIES.name][1])
-        async with connection.pipeline():
+            copy_rows_blocking(connection, ENTRIES, self._copies[ENTRIES.name][1])
+        with connection.pipeline():
             for snapshot, updated in self._updates.values():
                 encoded = msgspec.json.encode(list(updated.values())).decode()
-                await connection.execute(snapshot.update, {"rows": encoded})
-            await self._write_limits(connection)
-            await self._write_accounts(connection)
+                connection.execute(snapshot.update, {"rows": encoded})
+            self._write_limits(connection)
+            self._write_accounts(connection)
             if self._answers:
                 merchants, keys, statuses, bodies = map(list, zip(*self._answers, strict=True))
-                await connection.execute(
+                connection.execute(
                     QUERIES["answer_keys"],
                     {"merchants": merchants, "keys": keys, "statuses": statuses, "bodies": bodies},
                 )
+            connection.execute("commit")
 
-    async def _write_limits(self, connection: Connection) -> None:
+    def _write_limits(self, connection: BlockingConnection) -> None:
         for stored, query in ((False, "insert_limits"), (True, "update_limits")):
             found = [
                 (k, c) for k, c in self._counters.items() if c.stored is stored and c.cap
@@ -320,9 +324,9 @@ class Batch:
                     "caps": [max(c.cap, c.used) for _, c in found],
                     "livemodes": [c.livemode for _, c in found],
                 }
-                await connection.execute(QUERIES[query], parameters)
+                connection.execute(QUERIES[query], parameters)
 
-    async def _write_accounts(self, connection: Connection) -> None:
+    def _write_accounts(self, connection: BlockingConnection) -> None:
         moved = [(id_, b) for id_, b in self._balances.items() if b.moved]
         if moved:
             parameters = {
@@ -332,7 +336,7 @@ class Batch:
                 "versions": [b.version for _, b in moved],
                 "forced": [b.forced for _, b in moved],
             }
-            await connection.execute(QUERIES["update_accounts"], parameters)
+            connection.execute(QUERIES["update_accounts"], parameters)
 
     def _copy(self, table: Table, row: Sequence[Any]) -> None:
         self._copies.setdefault(table.name, (table, []))[1].append(row)

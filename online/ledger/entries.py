@@ -55,9 +55,9 @@ async def accounts(
     merchant_id: UUID | None,
     livemode: bool | None,
     after: Name | None,
-    most: int,
+    most: int | None,
 ) -> list[BookAccount]:
-    """Accounts by code, behind `after`; None for a merchant or a mode is all of them."""
+    """Accounts by code, behind `after`; None for a merchant, a mode or `most` is all of them."""
     return await QUERIES.all(
         connection,
         "accounts",

@@ -1,6 +1,6 @@
 """The writer: the one path by which money, state and their events change.
 
-Every caller hands over a `Change` and waits. A writer task takes all changes that wait at that
+Every caller hands over a `Change` and waits. A committer takes all changes that wait at that
 moment and commits them as one PostgreSQL transaction; there is no timer, the batch is what came
 in during the last commit. A caller is answered after its commit, never before. On a database
 error the batch is rolled back and replayed one change at a time, so that a bad change fails alone.
@@ -9,14 +9,14 @@ error the batch is rolled back and replayed one change at a time, so that a bad 
 import asyncio
 import contextlib
 import sys
-from collections import deque
+import time
 from collections.abc import Sequence
+from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import ClassVar, Final
 from uuid import UUID
 
 import structlog
-import uvloop
 from psycopg import DatabaseError, InterfaceError, OperationalError, errors
 from psycopg.pq import PipelineStatus, TransactionStatus
 
@@ -35,7 +35,7 @@ from online.ledger.accounts import Account
 from online.ledger.batch import QUERIES, Batch, account_id
 from online.ledger.change import Change
 from online.platform.db import Database
-from online.platform.sql import Connection
+from online.platform.sql import BlockingConnection
 
 _BATCH_LIMIT: Final = 512
 _MOST_STRIPES: Final = 1023
@@ -46,6 +46,8 @@ _SWITCH_S: Final = 0.0005
 
 _log = structlog.get_logger(__name__)
 _Waiting = tuple[Change, "asyncio.Future[None]"]
+_Answer = tuple["asyncio.Future[None]", Exception | None]
+_UNDER_WAY: Final = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
 
 class AlreadyPosted(Conflict):
@@ -66,45 +68,44 @@ _BY_CONSTRAINT: Final[dict[str, type[KhataError]]] = {
 
 
 class Writer:
-    """Commits what waits over `tasks` connections, in a thread and an event loop of its own.
+    """Commits what waits, in `tasks` threads with a connection each.
 
-    A batch is some twenty short waits on the database while it holds locks. In the loop of the
-    requests each of them would wait for a turn behind all requests that are ready, with the locks
-    held; in its own thread it waits for the interpreter at most (`_SWITCH_S`).
+    A batch is a few waits on the database while it holds locks. In the loop of the requests each
+    of them would wait for a turn behind all requests that are ready, with the locks held; in a
+    thread of its own it waits for the interpreter at most (`_SWITCH_S`), and a blocking
+    connection costs a third of an asynchronous one.
     """
 
     def __init__(self, database: Database, *, tasks: int = 2) -> None:
         self._database = database
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: SimpleQueue[_Waiting | None] = SimpleQueue()  # None: no more will come
         self._opened: set[UUID] = set()
         self._task_count = tasks
         self._closing = False
-        self._thread: Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._arrived = asyncio.Event()
+        self._threads: list[Thread] = []
 
     async def start(self) -> None:
         sys.setswitchinterval(_SWITCH_S)
-        started = asyncio.get_running_loop().create_future()
-        self._thread = Thread(target=self._work, args=(started,), name="writer", daemon=True)
-        self._thread.start()
-        await started
+        for number in range(self._task_count):
+            thread = Thread(target=self._run, name=f"writer-{number}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
 
     async def stop(self) -> None:
         """Commits what waits, then ends."""
         self._closing = True
-        if self._thread is not None:
-            self._wake()
-            await asyncio.to_thread(self._thread.join)
-            self._thread = None
+        for _ in self._threads:
+            self._waiting.put(None)
+        for thread in self._threads:
+            await asyncio.to_thread(thread.join)
+        self._threads.clear()
 
     async def submit(self, change: Change) -> None:
         """Returns once `change` is committed; raises the refusal, or Unavailable, otherwise."""
         if self._closing:
             raise Unavailable("the service is shutting down")
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((change, future))
-        self._wake()
+        self._waiting.put((change, future))
         await future
 
     async def submit_all(self, changes: Sequence[Change]) -> list[KhataError | None]:
@@ -115,108 +116,95 @@ class Writer:
                 raise result
         return [result if isinstance(result, KhataError) else None for result in results]
 
-    def _work(self, started: "asyncio.Future[None]") -> None:
-        """The thread: one loop, `tasks` committers."""
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(self._commit_until_closed(started))
+    # ── in the threads ───────────────────────────────────────────────────────────────────
 
-    async def _commit_until_closed(self, started: "asyncio.Future[None]") -> None:
-        self._loop = asyncio.get_running_loop()
-        started.get_loop().call_soon_threadsafe(started.set_result, None)
-        await asyncio.gather(*(self._run() for _ in range(self._task_count)))
-
-    def _wake(self) -> None:
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._arrived.set)
-
-    async def _run(self) -> None:
-        connection: Connection | None = None
+    def _run(self) -> None:
+        connection: BlockingConnection | None = None
         stripe = 0
-        while True:
-            batch = await self._take()
-            if not batch:
-                break
+        while batch := self._take():
             try:
                 if connection is None or connection.broken or connection.closed:
-                    connection, stripe = await self._connect()
-                await self._commit(connection, stripe, batch)
+                    connection, stripe = self._connect()
+                self._commit(connection, stripe, batch)
             except (OperationalError, InterfaceError) as error:
                 # Whether a commit in flight took effect is unknown here; the idempotency key or
                 # recovery tells. The callers learn that we do not know.
                 _log.error("writer_lost_database", error=str(error).strip(), changes=len(batch))
-                _fail(batch, Unavailable("the database does not answer"))
-                await _close(connection)
+                _answer(batch, [Unavailable("the database does not answer")] * len(batch))
+                _close(connection)
                 connection = None
-                await asyncio.sleep(_RECONNECT_PAUSE_S)
+                time.sleep(_RECONNECT_PAUSE_S)
             except Exception as error:  # noqa: BLE001 - a bug must not end the writer
                 _log.exception("writer_failed", changes=len(batch))
-                _fail(batch, error)
-                await _close(connection)
+                _answer(batch, [error] * len(batch))
+                _close(connection)
                 connection = None
-        await _close(connection)
+        _close(connection)
 
-    async def _take(self) -> list[_Waiting]:
-        while True:
-            # In this order: nothing is handed over once we close, so what was is seen below.
-            closing = self._closing
-            if self._waiting:
-                count = min(len(self._waiting), _BATCH_LIMIT)
-                return [self._waiting.popleft() for _ in range(count)]
-            if closing:
-                return []
-            self._arrived.clear()
-            await self._arrived.wait()
+    def _take(self) -> list[_Waiting]:
+        """All that waits, once something does; nothing when no more will come."""
+        first = self._waiting.get()
+        batch = [] if first is None else [first]
+        while batch and len(batch) < _BATCH_LIMIT:
+            try:
+                following = self._waiting.get_nowait()
+            except Empty:
+                break
+            if following is None:  # this thread's end, or another's: after this batch
+                self._waiting.put(None)
+                break
+            batch.append(following)
+        return batch
 
-    async def _connect(self) -> tuple[Connection, int]:
-        connection = await self._database.connect()
-        stripe = await QUERIES.scalar(connection, "take_stripe", most=_MOST_STRIPES)
-        return connection, stripe if stripe is not None else 0
+    def _connect(self) -> tuple[BlockingConnection, int]:
+        connection = self._database.connect_blocking()
+        found = connection.execute(QUERIES["take_stripe"], {"most": _MOST_STRIPES}).fetchone()
+        return connection, found[0] if found else 0
 
-    async def _commit(self, connection: Connection, stripe: int, batch: list[_Waiting]) -> None:
+    def _commit(self, connection: BlockingConnection, stripe: int, batch: list[_Waiting]) -> None:
         changes = [change for change, _ in batch]
-        await self._open_accounts(connection, changes, stripe)
+        self._open_accounts(connection, changes, stripe)
         try:
-            refusals = await _transact(connection, changes, stripe)
+            refusals = _transact(connection, changes, stripe)
         except Exception as error:  # noqa: BLE001 - whose change it was shows below
             _raise_if_lost(connection, error)
             if len(batch) > 1:
                 _log.info("writer_replays", changes=len(batch), error=type(error).__name__)
             for waiting in batch:
-                await self._commit_alone(connection, stripe, waiting)
+                self._commit_alone(connection, stripe, waiting)
             return
-        for (_, future), refusal in zip(batch, refusals, strict=True):
-            _resolve(future, refusal)
+        _answer(batch, refusals)
 
-    async def _commit_alone(self, connection: Connection, stripe: int, waiting: _Waiting) -> None:
-        change, future = waiting
+    def _commit_alone(self, connection: BlockingConnection, stripe: int, waiting: _Waiting) -> None:
+        change, _ = waiting
         for attempt in range(_RETRIES):
             try:
-                (refusal,) = await _transact(connection, [change], stripe)
+                (refusal,) = _transact(connection, [change], stripe)
             except (errors.DeadlockDetected, errors.SerializationFailure):
-                await asyncio.sleep(0.01 * attempt)
+                time.sleep(0.01 * attempt)
                 continue
             except errors.UniqueViolation as error:
                 # Somebody inserted the same key meanwhile: a second look finds their row locked
                 # and decides; only a new aggregate with a used id ends here.
                 if attempt + 1 < _RETRIES and _is_reservation(error):
                     continue
-                _resolve(future, _refusal(error))
+                _answer([waiting], [_refusal(error)])
                 return
             except DatabaseError as error:
                 _raise_if_lost(connection, error)
-                _resolve(future, _refusal(error))
+                _answer([waiting], [_refusal(error)])
                 return
             except Exception as error:  # noqa: BLE001 - such as a value that cannot be packed
                 _raise_if_lost(connection, error)
                 _log.exception("writer_failed", changes=1)
-                _resolve(future, error)
+                _answer([waiting], [error])
                 return
-            _resolve(future, refusal)
+            _answer([waiting], [refusal])
             return
-        _resolve(future, Unavailable("too much contention; try again"))
+        _answer([waiting], [Unavailable("too much contention; try again")])
 
-    async def _open_accounts(
-        self, connection: Connection, changes: Sequence[Change], stripe: int
+    def _open_accounts(
+        self, connection: BlockingConnection, changes: Sequence[Change], stripe: int
     ) -> None:
         """Accounts come into being at their first posting."""
         new: dict[UUID, tuple[Account, int, str, bool]] = {}
@@ -241,22 +229,27 @@ class Writer:
             "merchants": [a.merchant_id for a in accounts],
             "livemodes": [livemode for *_, livemode in new.values()],
         }
-        await QUERIES.execute(connection, "open_accounts", **parameters)
+        connection.execute(QUERIES["open_accounts"], parameters)
         self._opened.update(new)
 
 
-async def _transact(
-    connection: Connection, changes: Sequence[Change], stripe: int
+def _transact(
+    connection: BlockingConnection, changes: Sequence[Change], stripe: int
 ) -> list[KhataError | None]:
+    """One transaction, from the `begin` before the locks to the `commit` after the updates."""
     batch = Batch(changes, stripe)
-    async with connection.transaction():
-        await batch.lock(connection)
+    try:
+        batch.lock(connection)
         batch.decide()
-        await batch.write(connection)
+        batch.write(connection)
+    except Exception:
+        if connection.info.transaction_status in _UNDER_WAY:
+            connection.rollback()  # not as a statement: this one forgets what was prepared, too
+        raise
     return batch.refusals
 
 
-def _raise_if_lost(connection: Connection, error: Exception) -> None:
+def _raise_if_lost(connection: BlockingConnection, error: Exception) -> None:
     """After an error, a connection of any use is out of its transaction and of its pipeline.
 
     One that ends in the middle of a pipeline may not count as broken, and would refuse every
@@ -286,26 +279,26 @@ def _refusal(error: DatabaseError) -> Exception:
     return error
 
 
-def _resolve(future: "asyncio.Future[None]", refusal: Exception | None) -> None:
-    """Answers a caller, in the caller's own loop."""
-    with contextlib.suppress(RuntimeError):  # its loop is gone; what was committed stays so
-        future.get_loop().call_soon_threadsafe(_settle, future, refusal)
+def _answer(batch: Sequence[_Waiting], results: Sequence[Exception | None]) -> None:
+    """Answers the callers, each in its own loop; one call a loop, however many they are."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Answer]] = {}
+    for (_, future), result in zip(batch, results, strict=True):
+        by_loop.setdefault(future.get_loop(), []).append((future, result))
+    for loop, answers in by_loop.items():
+        with contextlib.suppress(RuntimeError):  # it is gone; what was committed stays so
+            loop.call_soon_threadsafe(_settle, answers)
 
 
-def _settle(future: "asyncio.Future[None]", refusal: Exception | None) -> None:
-    if future.done():  # the caller went away
-        return
-    if refusal is None:
-        future.set_result(None)
-    else:
-        future.set_exception(refusal)
+def _settle(answers: Sequence[_Answer]) -> None:
+    for future, refusal in answers:
+        if future.done():  # the caller went away
+            continue
+        if refusal is None:
+            future.set_result(None)
+        else:
+            future.set_exception(refusal)
 
 
-def _fail(batch: list[_Waiting], error: Exception) -> None:
-    for _, future in batch:
-        _resolve(future, error)
-
-
-async def _close(connection: Connection | None) -> None:
+def _close(connection: BlockingConnection | None) -> None:
     if connection is not None:
-        await connection.close()
+        connection.close()

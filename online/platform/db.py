@@ -2,13 +2,29 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from time import monotonic
+from typing import Any, Final
 
 from psycopg import AsyncConnection, OperationalError
+from psycopg import Connection as PsycopgConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from online.kernel.errors import Unavailable
-from online.platform.sql import Connection
+from online.platform.sql import BlockingConnection, Connection
+
+_FRESH_S: Final = 1.0
+
+
+class _Pooled(AsyncConnection[Any]):
+    """Remembers when it was last known to work."""
+
+    seen_well_at = 0.0
+
+
+async def _check(connection: _Pooled) -> None:
+    """Asks the server, unless the connection has just served somebody: that costs a round trip."""
+    if monotonic() - connection.seen_well_at > _FRESH_S:
+        await AsyncConnectionPool.check_connection(connection)
 
 
 class Database:
@@ -17,14 +33,15 @@ class Database:
     def __init__(self, url: str, *, size: int = 10, role: str | None = None) -> None:
         self.url = url
         self._options: dict[str, Any] = {"options": f"-c role={role}"} if role else {}
-        self._pool: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
+        self._pool: AsyncConnectionPool[_Pooled] = AsyncConnectionPool(
             url,
             min_size=1,
             max_size=size,
             timeout=5,
             open=False,
             kwargs={"autocommit": True, **self._options},
-            check=AsyncConnectionPool.check_connection,
+            connection_class=_Pooled,
+            check=_check,
         )
 
     async def open(self) -> None:
@@ -33,9 +50,9 @@ class Database:
     async def close(self) -> None:
         await self._pool.close()
 
-    async def connect(self) -> Connection:
-        """A connection of one's own, outside the pool (a writer keeps one)."""
-        return await AsyncConnection.connect(self.url, autocommit=True, **self._options)
+    def connect_blocking(self) -> BlockingConnection:
+        """A connection of one's own for a thread, outside the pool (a committer keeps one)."""
+        return PsycopgConnection.connect(self.url, autocommit=True, **self._options)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
@@ -43,6 +60,7 @@ class Database:
         try:
             async with self._pool.connection() as connection:
                 yield connection
+                connection.seen_well_at = monotonic()
         except (OperationalError, PoolTimeout) as error:
             raise Unavailable("the database does not answer") from error
 

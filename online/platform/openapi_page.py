@@ -107,7 +107,7 @@ _MONEY_HEADERS: Final[dict[str, dict[str, Any]]] = {
     "Idempotency-Key": {
         "required": True,
         "description": "The same key with the same request is the same call, made once.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+        "schema": {"type": "string", "pattern": "^[ -~]{1,255}$"},
     },
     "Khata-Request-Signature": {
         "required": False,

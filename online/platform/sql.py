@@ -11,12 +11,14 @@ from typing import Any, TypeVar
 
 import msgspec
 from psycopg import AsyncConnection
+from psycopg import Connection as PsycopgConnection
 from psycopg.rows import DictRow, dict_row
 
 from online.platform.copy_binary import Table, Value
 
 Row = TypeVar("Row")
 Connection = AsyncConnection[Any]
+BlockingConnection = PsycopgConnection[Any]  # for threads of their own, such as the writer's
 
 _NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
 
@@ -95,3 +97,11 @@ async def copy_rows(connection: Connection, table: Table, rows: Iterable[Sequenc
         cursor.copy(table.copy_statement.encode()) as copy,
     ):
         await copy.write(table.buffer(rows))
+
+
+def copy_rows_blocking(
+    connection: BlockingConnection, table: Table, rows: Iterable[Sequence[Value]]
+) -> None:
+    """The same in a thread of its own."""
+    with connection.cursor() as cursor, cursor.copy(table.copy_statement.encode()) as copy:
+        copy.write(table.buffer(rows))

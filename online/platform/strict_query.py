@@ -25,7 +25,9 @@ def remember_names(app: Litestar) -> None:
     """Once the app is made: which names each handler reads."""
     for route in app.routes:
         if isinstance(route, HTTPRoute):
-            for handler, model in route.route_handler_map.values():
+            for method, (handler, model) in route.route_handler_map.items():
+                if method == "OPTIONS":
+                    continue
                 handler.opt[_NAMES] = {
                     parameter.field_alias: _is_moment(handler, parameter.field_name)
                     for parameter in model.expected_query_params

@@ -613,7 +613,7 @@ async def test_an_open_refund_is_accepted_and_a_retry_reads_it(api: Api):
 @pytest.mark.parametrize(
     ("body", "param"),
     [
-        ({"payment": "pay_x"}, None),
+        ({"payment": "pay_x"}, "payment"),
         ({"payment": "rfd_01h455vb4pex5vsknk084sn02q"}, "payment"),
         ({}, "payment"),
         ({"payment": "pay_01h455vb4pex5vsknk084sn02q", "amount": 0}, "amount"),

@@ -118,7 +118,7 @@ APP = {
     **dict.fromkeys(
         (
             "statements", "risk_activity", "risk_labels", "dispute_evidence", "merchant_terms",
-            "trace_links",
+            "trace_links", "device_keys",
         ),
         LOG,
     ),
@@ -127,6 +127,7 @@ APP = {
             "ledger_accounts", "limit_counters", "merchants", "api_clients", "publishable_keys",
             "signing_keys", "customers", "card_tokens", "intents", "payments", "attempts",
             "refunds", "disputes", "settlements", "breaks", "work_requests",
+            "devices",
         ),
         SNAPSHOT,
     ),

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,11 +27,16 @@ class Ran:
 
     steps: int
     seconds: float
-    counts: dict[str, int]
+    moves: dict[str, int]
+    ends: dict[str, int]  # of payments, by status
+    refusals: dict[str, int]
 
     def __str__(self) -> str:
         rate = self.steps / self.seconds
-        return f"{self.steps} steps in {self.seconds:.0f} s ({rate:.0f}/s): {self.counts}"
+        return (
+            f"{self.steps} steps in {self.seconds:.0f} s ({rate:.0f}/s)\nmoves: {self.moves}\n"
+            f"payments: {self.ends}\nrefusals: {self.refusals}"
+        )
 
 
 class SimulationFailed(AssertionError):
@@ -74,7 +80,9 @@ async def simulate(
                 failure = _report(workload, seed, steps, error)
     if failure:
         raise SimulationFailed(failure)
-    return Ran(steps, perf_counter() - started, workload.counts)
+    ends = Counter(payment.status for payment in workload.model.payments.values())
+    spent = perf_counter() - started
+    return Ran(steps, spent, workload.counts, dict(ends), workload.refusals)
 
 
 def _report(workload: Workload, seed: int, steps: int, error: Exception) -> str:

@@ -109,6 +109,7 @@ class Workload:
         self.log: list[str] = []
         self.step = Step()
         self.counts: dict[str, int] = {}
+        self.refusals: dict[str, int] = {}
         self._heard = 0
         self._numbers = 0
 
@@ -238,6 +239,7 @@ class Workload:
 
     def _refused(self, ask: Ask, reply: Reply | None, refusal: str, asked: int) -> None:
         self.step.say("→ refused:", refusal)
+        self.refusals[refusal] = self.refusals.get(refusal, 0) + 1
         if reply is None or reply.status < 400 or reply.code != refusal or asked:
             raise Objection(f"{refusal} expected for {ask}, came {reply}")
 

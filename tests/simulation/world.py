@@ -14,7 +14,7 @@ import httpx
 from online.app import create_app
 from online.kernel import ids
 from online.kernel.clock import FixedClock
-from online.operations.worker import expire_once
+from online.operations.worker import expire_once, tell_rails_once
 from online.routing.health import BreakerSettings, HealthBook
 from online.services import Services, build_services
 from tests.gateways import settings_for
@@ -24,7 +24,7 @@ from tests.simulation.things import Merchant
 
 # A Tuesday, ten in the morning in India: the same on whichever day a seed is replayed.
 START = datetime(2026, 3, 10, 4, 30, tzinfo=UTC)
-DAILY_LIMIT = 5_000_00
+DAILY_LIMIT = 2_000_00
 _SIGN_IN_AFTER = timedelta(hours=23)
 
 # What each merchant may owe us, its state (in ours tax is halved), what becomes of the fee of what
@@ -154,7 +154,7 @@ class World:
     async def expire(self) -> None:
         """Ends what has come to the end of its time."""
         await expire_once(self.services)
-        await self.services.disputes.expire_due()
+        await tell_rails_once(self.services)
 
     async def until_it_hangs(self, call: "asyncio.Task[Any]") -> bool:
         """Waits until the bank holds the line; False where the call ended without."""
