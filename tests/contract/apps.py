@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 from litestar import Litestar, get, post
 from litestar.di import NamedDependency, Provide
+from litestar.params import FromQuery
 from litestar.testing import AsyncTestClient
 
 from online.customers import routes as customers_routes
@@ -34,8 +35,10 @@ ADMIN_TOKEN = "admin-token-of-this-test"
 
 
 @post("/api/v1/pay", opt=allow("payments:write", signed=True), status_code=200)
-async def pay(principal: NamedDependency[Principal]) -> dict[str, str]:
-    return {"actor": principal.actor}
+async def pay(
+    principal: NamedDependency[Principal], note: FromQuery[str] = "", x: FromQuery[int] = 0
+) -> dict[str, str]:
+    return {"actor": principal.actor, "note": note, "x": str(x)}
 
 
 @get("/internal/v1/work", opt=allow("service"))

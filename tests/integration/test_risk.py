@@ -266,7 +266,7 @@ async def test_assess_over_http(client):
         ({"amount": 2**63, "payment_method": {"type": "upi", "vpa": "a@b"}}, 422, "amount"),
         ({"amount": "100"}, 422, "amount"),
         ({"payment_id": ids.encode("pay", ids.derived("other"))}, 404, "payment_id"),
-        ({"payment_id": "nonsense"}, 422, None),
+        ({"payment_id": "nonsense"}, 422, "payment_id"),
         ({"amount": 100, "currency": "rupees"}, 422, "currency"),
         ({"unknown": 1}, 422, "unknown"),
     ],

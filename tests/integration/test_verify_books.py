@@ -187,7 +187,7 @@ def test_every_kind_of_aggregate_is_rebuilt(clone):
     # Labels have no state: they are facts about a payment.
     assert {kind for (kind,) in kinds} <= AGGREGATES.keys()
     assert AGGREGATES.keys() == {
-        "intent", "payment", "attempt", "refund", "dispute", "settlement", "break",
+        "intent", "payment", "attempt", "refund", "dispute", "settlement", "break", "device",
     }  # fmt: skip
 
 
