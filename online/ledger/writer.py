@@ -76,7 +76,7 @@ class Writer:
     connection costs a third of an asynchronous one.
     """
 
-    def __init__(self, database: Database, *, tasks: int = 2) -> None:
+    def __init__(self, database: Database, *, tasks: int = 1) -> None:
         self._database = database
         self._waiting: SimpleQueue[_Waiting | None] = SimpleQueue()  # None: no more will come
         self._opened: set[UUID] = set()

@@ -1,5 +1,5 @@
 """How many payments a second the writer commits: 2 events, 1 transaction, 4 entries, balances,
-a snapshot and an idempotency key each, in one process with its two connections."""
+a snapshot and an idempotency key each, in one process."""
 
 import asyncio
 from datetime import UTC, datetime
