@@ -17,7 +17,7 @@ from assets.ports import Online
 from online.kernel.clock import Clock, business_date
 from warehouse.connection import Warehouse
 from warehouse.postings import Posting, break_postings, file_postings
-from warehouse.reconciliation import Break, ReconResult, break_changes, reconcile_day
+from warehouse.reconciliation.days import Break, ReconResult, break_changes, reconcile_day
 
 _STAGED: Final = (
     "stg_ledger_rows",

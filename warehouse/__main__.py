@@ -64,8 +64,8 @@ def _parse(chosen: argparse.Namespace) -> int:
 
 def _reconcile(chosen: argparse.Namespace) -> int:
     from warehouse.connection import WarehouseError
-    from warehouse.reconcile_files import reconcile_files
-    from warehouse.reconciliation import load_rules
+    from warehouse.reconciliation.files import reconcile_files
+    from warehouse.reconciliation.rules import load_rules
 
     rules = load_rules(chosen.config) if chosen.config else load_rules()
     try:

@@ -16,7 +16,7 @@ import msgspec
 
 from online.kernel import ids
 from warehouse.connection import Lake
-from warehouse.reconciliation import Break
+from warehouse.reconciliation.days import Break
 
 BANK = "hdfc"
 # Amounts in two currencies have no difference; those of charges are no part of the receivable.

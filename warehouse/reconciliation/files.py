@@ -11,8 +11,9 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from warehouse import reconciliation
 from warehouse.connection import Lake, WarehouseError, quoted, sql_text
+from warehouse.reconciliation.engine import found_breaks, match
+from warehouse.reconciliation.rules import Rules
 
 COLUMNS = {
     "ledger": (
@@ -33,7 +34,7 @@ MATCHES = (
 
 
 def reconcile_files(
-    ledger: Path, rail: Path, bank: Path, out: Path, *, rules: reconciliation.Rules
+    ledger: Path, rail: Path, bank: Path, out: Path, *, rules: Rules
 ) -> dict[str, object]:
     """Write matches.csv, breaks.csv and summary.json into `out`; returns the summary."""
     with duckdb.connect(":memory:") as connection:
@@ -46,8 +47,8 @@ def reconcile_files(
             "CREATE TEMP TABLE in_through AS SELECT NULL::VARCHAR AS source, NULL::DATE AS through"
         )
         # Plain files are all there is: whatever they do not show is missing.
-        reconciliation.match(lake, day=None, as_of=None, rules=rules)
-        breaks = reconciliation.found_breaks(lake)
+        match(lake, day=None, as_of=None, rules=rules)
+        breaks = found_breaks(lake)
         totals = lake.query("recon_totals", day=None)
         matches = lake.frame("SELECT * FROM found_matches ORDER BY ALL")
     out.mkdir(parents=True, exist_ok=True)
@@ -73,7 +74,7 @@ def _read(lake: Lake, name: str, path: Path) -> None:
     lake.execute(f"CREATE TEMP TABLE in_{name} AS {sql_text(f'files_{name}')}")
 
 
-def _normalise_statuses(lake: Lake, rules: reconciliation.Rules) -> None:
+def _normalise_statuses(lake: Lake, rules: Rules) -> None:
     for table in ("in_ledger", "in_rail"):
         for (word,) in lake.rows(f"SELECT DISTINCT status FROM {table}"):
             lake.execute(

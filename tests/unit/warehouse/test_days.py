@@ -20,7 +20,7 @@ from tests.unit.warehouse.books import (
 )
 from warehouse import postings
 from warehouse.connection import Warehouse
-from warehouse.reconciliation import (
+from warehouse.reconciliation.days import (
     break_changes,
     conservation_gap,
     days_to_revisit,

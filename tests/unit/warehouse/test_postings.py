@@ -18,7 +18,8 @@ from warehouse.postings import (
     of_break,
     rail_settlement,
 )
-from warehouse.reconciliation import Break, break_id
+from warehouse.reconciliation.days import Break
+from warehouse.reconciliation.engine import break_id
 
 SETTLED = RailSettlement(
     rail="upi_hdfc",

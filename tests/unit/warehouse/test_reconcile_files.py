@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.warehouse.worlds import World, generate
-from warehouse.reconcile_files import COLUMNS, reconcile_files
-from warehouse.reconciliation import load_rules
+from warehouse.reconciliation.files import COLUMNS, reconcile_files
+from warehouse.reconciliation.rules import load_rules
 
 
 def _run(world: World, folder: Path) -> tuple[dict[str, object], Path]:
