@@ -3,9 +3,11 @@
 Belongs here: the marts. Does not: their SQL (`warehouse/sql/mart_*.sql`).
 """
 
+from datetime import date
+
 import dagster as dg
 
-from assets import display
+from assets import charts, display
 from assets.groups import BOOKS, FINANCE
 from assets.partitions import DAILY, day_of
 from warehouse.connection import Warehouse
@@ -30,14 +32,17 @@ def mart_trial_balance(
         "currency",
     )
     return dg.MaterializeResult(
-        metadata=display.of_table(
-            warehouse,
-            "mart_trial_balance",
-            day=day,
-            sums=("debit_minor", "credit_minor", "closing_minor"),
-            columns=columns,
-            order_by="abs(closing_minor) DESC",
-        )
+        metadata={
+            **display.of_table(
+                warehouse,
+                "mart_trial_balance",
+                day=day,
+                sums=("debit_minor", "credit_minor", "closing_minor"),
+                columns=columns,
+                order_by="abs(closing_minor) DESC",
+            ),
+            "balances": _balances(warehouse, day),
+        }
     )
 
 
@@ -67,3 +72,36 @@ def mart_merchant_day(
             order_by="net_minor DESC",
         )
     )
+
+
+@dg.asset(
+    deps=["raw_entries", "raw_accounts"],
+    partitions_def=DAILY,
+    group_name=BOOKS,
+    owners=FINANCE,
+    kinds={"duckdb", "sql"},
+)
+def mart_safeguarding(
+    context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]
+) -> dg.MaterializeResult:
+    """Other people's money at the end of the day and what covers it: what we owe merchants,
+    customers and payers, less what the rails have not paid us yet, must lie in the escrow bank.
+    A merchant who owes us covers nobody else."""
+    day = day_of(context)
+    warehouse.replace_day("mart_safeguarding", "mart_safeguarding", day=day)
+    return dg.MaterializeResult(
+        metadata=display.of_table(
+            warehouse,
+            "mart_safeguarding",
+            day=day,
+            sums=("required_minor", "bank_minor", "cover_minor"),
+            order_by="currency",
+        )
+    )
+
+
+def _balances(warehouse: Warehouse, day: date) -> dg.MarkdownMetadataValue:
+    """Each family of accounts as a bar: what we have and are owed to the left of zero."""
+    rows = warehouse.query("balance_families", day=day, currency="INR").rows()
+    title = f"Balances at the end of {day} (debit negative, credit positive)"
+    return charts.bars(title, [(str(family), int(minor)) for family, minor in rows])

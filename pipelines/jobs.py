@@ -47,8 +47,9 @@ settle_job: Final = dg.define_asset_job(
 )
 books_job: Final = dg.define_asset_job(
     "books_job",
-    _INGEST | _ASSETS("mart_trial_balance", "mart_merchant_day"),
-    description="The books at the end of a day: trial balance and the merchants' day.",
+    _INGEST | _GROUP(groups.BOOKS),
+    description="The books at the end of a day: trial balance, the merchants' day, and what covers "
+    "other people's money.",
 )
 statements_job: Final = dg.define_asset_job(
     "statements_job",
