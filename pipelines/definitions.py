@@ -19,6 +19,7 @@ from assets import (
     traces,
 )
 from assets import reconciliation as recon
+from assets.freshness import with_policy
 from pipelines.jobs import JOBS
 from pipelines.resources import resources
 from pipelines.schedules import SCHEDULES
@@ -43,7 +44,7 @@ CHECKS = (*checks.CONSERVATION, checks.statements_foot, *checks.COLUMN_RULES)
 def build(data_dir: str | None = None) -> dg.Definitions:
     """All definitions, for a data folder (without one: that of the environment)."""
     return dg.Definitions(
-        assets=ASSETS,
+        assets=list(dg.map_asset_specs(with_policy, ASSETS)),
         asset_checks=CHECKS,
         jobs=JOBS,
         schedules=SCHEDULES,

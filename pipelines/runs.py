@@ -17,6 +17,8 @@ telemetry:
   enabled: false
 nux:
   enabled: false
+freshness:
+  enabled: true
 # One run after another: they write to one ledger, and late days are explained by newer ones.
 concurrency:
   runs:

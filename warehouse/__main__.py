@@ -6,12 +6,13 @@ Belongs here: arguments and printing. Does not: anything that another module cou
 import argparse
 import csv
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+from warehouse.doors import add_lake, open_lake
 
 if TYPE_CHECKING:
     from warehouse.connection import Lake
@@ -40,8 +41,7 @@ def _parser() -> argparse.ArgumentParser:
 
     sql = commands.add_parser("sql", help="run one query on the lake, read only")
     sql.add_argument("query")
-    sql.add_argument("--catalog", default=os.environ.get("KHATA_LAKE_CATALOG"))
-    sql.add_argument("--data-path", default=os.environ.get("KHATA_LAKE_DATA_PATH"))
+    add_lake(sql)
     sql.add_argument("--at-version", type=int, help="as the lake was at this snapshot")
     sql.add_argument("--format", choices=("table", "csv", "json"), default="table")
     sql.set_defaults(run=_sql)
@@ -78,21 +78,23 @@ def _reconcile(chosen: argparse.Namespace) -> int:
 
 
 def _sql(chosen: argparse.Namespace) -> int:
-    from warehouse.connection import LakeConfig, Warehouse, is_query
+    import duckdb
 
-    if not chosen.catalog or not chosen.data_path:
-        print("say where the lake is: --catalog and --data-path", file=sys.stderr)
-        return 2
+    from warehouse.connection import WarehouseError, is_query
+
     if not is_query(chosen.query):
         print("only one query (SELECT, FROM, DESCRIBE, EXPLAIN) is allowed", file=sys.stderr)
         return 2
-    config = LakeConfig(catalog=chosen.catalog, data_path=chosen.data_path, read_only=True)
-    with Warehouse(config) as warehouse:
-        if chosen.at_version is None:
-            _show(warehouse, chosen.query, chosen.format)
-        else:
-            with warehouse.at_version(chosen.at_version) as lake:
-                _show(lake, chosen.query, chosen.format)
+    try:
+        with open_lake(chosen) as warehouse:
+            if chosen.at_version is None:
+                _show(warehouse, chosen.query, chosen.format)
+            else:
+                with warehouse.at_version(chosen.at_version) as lake:
+                    _show(lake, chosen.query, chosen.format)
+    except (WarehouseError, duckdb.Error) as error:
+        print(error, file=sys.stderr)
+        return 2
     return 0
 
 

@@ -5,7 +5,7 @@ import base64
 import dagster as dg
 
 from tests.integration.test_assets import House, checks, metadata
-from tests.integration.test_assets import house as house  # the fixture
+from tests.integration.test_assets import house as house  # noqa: PLC0414 - a fixture
 from tests.unit.warehouse.books import DAY, MERCHANT_ID, PENDING, Books, noon
 
 SAFE = dg.AssetSelection.assets("mart_safeguarding")

@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 
 from assets import groups
+from assets.freshness import POLICIES
 from expectations.run import SUITES
 from pipelines.definitions import build
 from pipelines.jobs import JOBS
@@ -81,6 +82,11 @@ def test_each_job_selects_assets_and_all_their_checks(repository, graph):
         assert selected, job.name
         checks = {key for key in graph.asset_check_keys if key.asset_key in selected}
         assert layer.asset_graph.asset_check_keys == checks, job.name
+
+
+def test_every_deadline_is_an_asset_s(graph):
+    for name in POLICIES:
+        assert graph.get(dg.AssetKey(name)).freshness_policy == POLICIES[name]
 
 
 def test_every_asset_is_in_a_job(repository, graph):

@@ -359,9 +359,13 @@ def _other(table: str) -> dict[str, Any]:
     """What makes the second row another row."""
     first = next(iter(GOOD[table]))
     other = {
-        **{first: f"{GOOD[table][first]}-2", "aggregate_id": "a2", "account_id": "a2"},
-        **{"cause": "c2", "file_sha256": "0b" * 32, "code": "fees:mdr"},
-        **{"payment_id": ATT.replace("att", "pay")[:-1] + "c"},
+        first: f"{GOOD[table][first]}-2",
+        "aggregate_id": "a2",
+        "account_id": "a2",
+        "cause": "c2",
+        "file_sha256": "0b" * 32,
+        "code": "fees:mdr",
+        "payment_id": ATT.replace("att", "pay")[:-1] + "c",
     }
     if first == "currency":
         other["currency"] = "USD"
