@@ -11,7 +11,8 @@ WITH event AS (
         livemode,
         data
     FROM raw_events
-    WHERE aggregate_type = 'payment'
+    -- Nothing happens to a payment before it is created: files of earlier events are not opened.
+    WHERE aggregate_type = 'payment' AND "timestamp" >= $day::TIMESTAMP - INTERVAL 330 MINUTE
 ),
 
 -- Requests to a rail and their failures leave the state as it was, as does what was not captured.
