@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.load import baseline, gateway, writer
+from tests.load import baseline, gateway, ingest, writer
 from tests.load.stage import Figure, Stage
 
 
@@ -39,7 +39,7 @@ def _gateway(stage: Stage, seconds: int) -> list[Figure]:
     return gateway.figures(stage, seconds, plain)
 
 
-_BENCHES: tuple[Callable[[Stage, int], list[Figure]], ...] = (_writer, _gateway)
+_BENCHES: tuple[Callable[[Stage, int], list[Figure]], ...] = (_writer, ingest.figures, _gateway)
 
 
 if __name__ == "__main__":
