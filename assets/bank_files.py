@@ -4,24 +4,34 @@ Belongs here: emptying the inbox. Does not: reading a format (`warehouse.bank_fi
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import dagster as dg
+import msgspec
 
 from assets import display
 from assets.groups import BANK_FILES, FINANCE
 from assets.ports import Folders
-from online.kernel.clock import Clock
-from warehouse.bank_files.load import LoadResult, load_file
+from online.kernel.clock import Clock, business_date
+from warehouse.bank_files.expected import awaited
+from warehouse.bank_files.load import QUARANTINED, LoadResult, load_file
 from warehouse.connection import Warehouse
 
+_SHOWN_PROBLEMS: Final = 20
+_DAYS_BACK: Final = 3
 _SPECS: Final = (
     dg.AssetSpec(
         "raw_bank_files",
         description="Every file that a bank or a rail sent us. A file is loaded whole, or "
         "quarantined whole with each problem named by line and field; the same file twice counts "
-        "once.",
+        "once; a corrected file supersedes the one before it.",
+    ),
+    dg.AssetSpec(
+        "raw_file_parts",
+        description="What each file is about, settlement by settlement and day by day: which file "
+        "counts, and which say the same again or were replaced by a better one.",
     ),
     dg.AssetSpec(
         "raw_rail_rows",
@@ -58,14 +68,17 @@ def load_bank_files(
     results = []
     for path in waiting(folders.inbox):
         result = load_file(warehouse, path, received_at=clock.now())
-        put_aside(path, folders.received / result.status, result.file_sha256)
-        if result.problems:
+        if result.status == QUARANTINED:
+            write_report(result, folders.quarantine)
             context.log.error("%s is quarantined: %s", path.name, result.problems[:5])
+        for note in result.notes:
+            context.log.warning("%s: %s", path.name, note)
+        put_aside(path, folders.received / result.status, result.file_sha256)
         results.append(result)
     for spec in _SPECS:
         yield dg.MaterializeResult(
             asset_key=spec.key,
-            metadata=_metadata(warehouse, spec.key.to_user_string(), results),
+            metadata=_metadata(warehouse, spec.key.to_user_string(), results, clock),
         )
 
 
@@ -84,21 +97,74 @@ def put_aside(path: Path, folder: Path, digest: str) -> None:
     path.replace(folder / f"{digest[:12]}-{path.name}")
 
 
-def _metadata(warehouse: Warehouse, table: str, results: Sequence[LoadResult]) -> dict[str, Any]:
+def write_report(result: LoadResult, folder: Path) -> Path:
+    """What is wrong with a quarantined file, as JSON for whoever has to ask the sender."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{result.file_sha256[:12]}-{result.name}.json"
+    report = {
+        "file": result.name,
+        "file_sha256": result.file_sha256,
+        "format": result.format,
+        "problems": result.problems,
+    }
+    hidden = path.with_name(f".{path.name}")
+    hidden.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
+    hidden.replace(path)
+    return path
+
+
+def _metadata(
+    warehouse: Warehouse, table: str, results: Sequence[LoadResult], clock: Clock
+) -> dict[str, Any]:
     if table != "raw_bank_files":
         return display.of_table(warehouse, table)
-    columns = ("name", "format", "status", "rows", "days", "problems")
+    columns = ("file", "format", "status", "rows", "days", "says_of_others")
     rows = [
         (
             *(result.name, result.format, result.status, result.row_count),
             ", ".join(day.isoformat() for day in result.days),
-            "; ".join(f"line {p.line} {p.field}: {p.reason}" for p in result.problems[:3]),
+            "; ".join(result.notes[:3]),
         )
         for result in results
     ]
     return {
         "dagster/row_count": warehouse.count(table),
         "files": len(results),
-        "quarantined": sum(result.status == "quarantined" for result in results),
+        "quarantined": sum(result.status == QUARANTINED for result in results),
         "files_of_this_run": display.table(columns, rows),
+        "quarantine": _quarantine(results),
+        "files_by_status": _by_status(warehouse),
+        "files_awaited": _awaited(warehouse, clock),
     }
+
+
+def _quarantine(results: Sequence[LoadResult]) -> dg.MarkdownMetadataValue:
+    columns = ("file", "line", "field", "value", "reason")
+    rows = [
+        (result.name, problem.line or "–", problem.field, problem.value, problem.reason)
+        for result in results
+        for problem in result.problems[:_SHOWN_PROBLEMS]
+    ]
+    return display.table(columns, rows)
+
+
+def _by_status(warehouse: Warehouse) -> dg.MarkdownMetadataValue:
+    """Every file so far by what became of it; a superseded file was loaded before."""
+    found = warehouse.rows(
+        "SELECT CASE WHEN superseded_by IS NOT NULL THEN 'superseded' ELSE status END AS became,"
+        " format, count(*), sum(row_count)::BIGINT, max(received_at) FROM raw_bank_files"
+        " GROUP BY became, format ORDER BY became, format"
+    )
+    return display.table(("status", "format", "files", "rows", "last_received"), found)
+
+
+def _awaited(warehouse: Warehouse, clock: Clock) -> dg.MarkdownMetadataValue:
+    """Files of the last days that have not come."""
+    now = clock.now()
+    today = business_date(now)
+    rows = [
+        (file.day, file.kind, file.name, file.due_at, "late" if file.late else "not yet due")
+        for back in range(_DAYS_BACK, -1, -1)
+        for file in awaited(warehouse, today - timedelta(days=back), as_of=now)
+    ]
+    return display.table(("day", "kind", "from", "due", "state"), rows)

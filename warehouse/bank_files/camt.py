@@ -8,14 +8,26 @@ nodes are refused. One `Ntry` is one line, whatever details it has.
 """
 
 import re
-from collections.abc import Iterator
+from datetime import datetime
 from io import BytesIO
 from typing import Any
 
 from lxml import etree
 
+from warehouse.bank_files import encoding
+from warehouse.bank_files.camt_entry import (
+    child,
+    child_text,
+    entry_status,
+    first_text,
+    is_page,
+    issued_at,
+    local_name,
+    transaction_code,
+    transaction_details,
+)
 from warehouse.bank_files.model import BankFile, BankLine, Statement
-from warehouse.bank_files.values import Problems
+from warehouse.bank_files.values import Problems, rail_references
 
 _KINDS = {
     "BkToCstmrAcctRpt": ("camt.052", "Rpt"),
@@ -27,17 +39,15 @@ _PARTS = {part for _, part in _KINDS.values()}
 _OPENING = ("OPBD", "PRCD")
 _CLOSING = ("CLBD",)
 _COUNT = re.compile(r"\d{1,15}", re.ASCII)
-_ABSENT_REFERENCES = {"", "NOTPROVIDED", "NONREF"}
+_ABSENT_REFERENCES = {"", "NOTPROVIDED", "NOT PROVIDED", "NONREF"}
+_MAX_ELEMENTS = 1_000_000  # of one entry: a batch of tens of thousands of payments
+_PAGE = ("PgNb", "LastPgInd")
 
 
 def looks_like(data: bytes) -> bool:
     """Whether the start of a file is XML that names a CAMT message."""
-    head = data[:4096]
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        head = head.decode("utf-16", errors="ignore").encode()
-    return head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") and (
-        b"camt.05" in head or any(kind.encode() in head for kind in _KINDS)
-    )
+    start = encoding.head(data).lstrip("\ufeff\u00ef\u00bb\u00bf \t\r\n")
+    return start.startswith("<") and ("camt.05" in start or any(kind in start for kind in _KINDS))
 
 
 def read(data: bytes, name: str) -> BankFile:
@@ -46,17 +56,22 @@ def read(data: bytes, name: str) -> BankFile:
     try:
         reader.walk(data)
     except etree.XMLSyntaxError as error:
-        reader.problems.add(error.lineno or 0, "document", "", f"not well-formed: {error.msg}")
+        reason = f"not well-formed: {error.msg}"
+        reader.problems.lose(error.lineno or 0, "document", "", reason)
+    lines = sum(len(statement.lines) for statement in reader.statements)
+    if not reader.problems.lost and lines != reader.entries:
+        reason = f"the document has {reader.entries} entries, {lines} were read"
+        reader.problems.lose(0, "Ntry", reader.entries, reason)
     if not reader.statements and not reader.problems.found:
         reader.problems.add(0, "document", reader.format, "holds no statement")
     return BankFile(
         name=name,
         format=reader.format,
-        statements=reader.statements,
+        statements=[] if reader.problems.lost else reader.statements,
         problems=reader.problems.found,
         control={
             "statements": len(reader.statements),
-            "lines": sum(len(statement.lines) for statement in reader.statements),
+            "lines": lines,
         },
     )
 
@@ -68,10 +83,16 @@ class _Reader:
         self.problems = Problems()
         self.part: _Part | None = None
         self.paged = False
+        self.elements = 0
+        self.entries = 0
 
     def walk(self, data: bytes) -> None:
+        if any("<!DOCTYPE".encode(name) in data for name in ("ascii", "utf-16-le", "utf-16-be")):
+            self.problems.lose(0, "DOCTYPE", "", "document types are refused")
+            return
         events = etree.iterparse(
-            BytesIO(data),
+            # Blanks before the declaration are no XML, and no reason to refuse a file.
+            BytesIO(data.lstrip(b" \t\r\n") if data[:1].isspace() else data),
             events=("start", "end"),
             resolve_entities=False,
             load_dtd=False,
@@ -85,41 +106,53 @@ class _Reader:
             if first:
                 first = False
                 if element.getroottree().docinfo.internalDTD is not None:
-                    self.problems.add(1, "DOCTYPE", "", "document types are refused")
+                    self.problems.lose(1, "DOCTYPE", "", "document types are refused")
                     return
-            tag = _local(element)
+            tag = local_name(element)
             if event == "start":
+                self.elements += 1
+                if self.elements > _MAX_ELEMENTS:
+                    line = element.sourceline or 0
+                    self.problems.lose(line, tag, "", f"has more than {_MAX_ELEMENTS} elements")
+                    return
                 self._start(tag, element)
             else:
                 self._end(tag, element)
 
     def _start(self, tag: str, element: Any) -> None:
-        for kind, (name, _) in _KINDS.items():
-            if tag.startswith(kind):
-                self.format = name
+        if tag.startswith("BkToCstmr"):
+            for kind, (name, _) in _KINDS.items():
+                if tag.startswith(kind):
+                    self.format = name
         if tag == "Document" and self.format == "camt":
-            namespace = str(etree.QName(element).namespace or "")
+            namespace = str(element.tag).rpartition("}")[0]
             names = [name for name, _ in _KINDS.values() if name in namespace]
             self.format = names[0] if names else "camt"
+        if tag == "Ntry":
+            self.entries += 1
         if tag in _PARTS and self.part is None:
             self.part = _Part(element, self.problems)
 
     def _end(self, tag: str, element: Any) -> None:
         if self.part is None:
             if tag == "MsgPgntn":
-                last = (_text(element, "LastPgInd") or "true").lower() in ("true", "1")
-                self.paged = not last or (_text(element, "PgNb") or "1").lstrip("0") != "1"
-            return
-        if element is self.part.root:
+                self.paged = is_page(element)
+            if tag not in _PAGE:
+                self._drop(element)
+        elif element is self.part.root:
             self.statements.append(self.part.finish(paged=self.paged))
             self.part = None
-            element.clear()
+            self._drop(element)
         elif element.getparent() is self.part.root:
             self.part.take(tag, element)
-            # What has been read is dropped: memory stays that of one entry.
-            element.clear()
-            while element.getprevious() is not None:
-                del element.getparent()[0]
+            self._drop(element)
+
+    def _drop(self, element: Any) -> None:
+        """What has been read is dropped: memory stays that of one entry."""
+        self.elements = 0
+        element.clear()
+        while element.getprevious() is not None:
+            del element.getparent()[0]
 
 
 class _Part:
@@ -129,7 +162,9 @@ class _Part:
         self.root = root
         self.problems = problems
         self.statement_id = ""
+        self.issued_at: datetime | None = None
         self.account = ""
+        self.named = False
         self.currency = ""
         self.balances: dict[str, tuple[int, str, Any]] = {}
         self.lines: list[BankLine] = []
@@ -140,15 +175,16 @@ class _Part:
     def take(self, tag: str, element: Any) -> None:
         if tag == "Id":
             self.statement_id = (element.text or "").strip()
+        elif tag == "CreDtTm":
+            self.issued_at = issued_at(element.text)
         elif tag == "Acct":
             self._account(element)
         elif tag == "Bal":
             self._balance(element)
-        elif tag == "TxsSummry":
+        elif tag == "TxsSummry" and not self.summary:
             self._summary(element)
         elif tag in ("StmtPgntn", "RptPgntn", "NtfctnPgntn"):
-            last = (_text(element, "LastPgInd") or "true").lower() in ("true", "1")
-            self.paged = not last or (_text(element, "PgNb") or "1").lstrip("0") != "1"
+            self.paged = is_page(element)
         elif tag == "Ntry":
             self.entries += 1
             line = self._entry(element)
@@ -156,20 +192,22 @@ class _Part:
                 self.lines.append(line)
 
     def _account(self, element: Any) -> None:
-        identity = _child(element, "Id")
+        self.named = True
+        identity = child(element, "Id")
         if identity is not None:
-            found = _first(identity, "IBAN") or _first(identity, "Id")
+            names = ("IBAN", "Id", "BBAN", "UPIC")  # the last two only in version 1
+            found = next(filter(None, (first_text(identity, name) for name in names)), "")
             self.account = "".join(found.split()) if found else ""
         if not self.account:
             self.problems.add(element.sourceline or 0, "Acct/Id", "", "names no account")
-        self.currency = (_text(element, "Ccy") or "").strip()
+        self.currency = (child_text(element, "Ccy") or "").strip()
 
     def _money(self, element: Any, field: str) -> tuple[int, str] | None:
         """`Amt` with the sign of `CdtDbtInd`; ISO 20022 amounts carry no sign of their own."""
         line = element.sourceline or 0
-        amount = _child(element, "Amt")
+        amount = child(element, "Amt")
         if amount is None:
-            self.problems.add(line, f"{field}/Amt", "", "is missing")
+            self.problems.lose(line, f"{field}/Amt", "", "is missing")
             return None
         line = amount.sourceline or line
         stated = amount.get("Ccy") or self.currency
@@ -180,27 +218,32 @@ class _Part:
         if minor is None:
             return None
         if minor < 0:
-            self.problems.add(line, f"{field}/Amt", amount.text, "is negative")
+            self.problems.lose(line, f"{field}/Amt", amount.text, "is negative")
             return None
-        side = (_text(element, "CdtDbtInd") or "").strip()
+        side = (child_text(element, "CdtDbtInd") or "").strip()
         if side not in ("CRDT", "DBIT"):
-            self.problems.add(line, f"{field}/CdtDbtInd", side, "is neither CRDT nor DBIT")
+            self.problems.lose(line, f"{field}/CdtDbtInd", side, "is neither CRDT nor DBIT")
             return None
         return (minor if side == "CRDT" else -minor), currency
 
     def _balance(self, element: Any) -> None:
-        kind = _child(element, "Tp")
-        code = (_first(kind, "Cd") if kind is not None else None) or ""
+        kind = child(element, "Tp")
+        code = (first_text(kind, "Cd") if kind is not None else None) or ""
         found = self._money(element, f"Bal[{code}]")
-        if found is not None and code not in self.balances:
-            minor, currency = found
-            self.balances[code] = (minor, currency, self._date(element, "Dt", "Bal"))
+        if found is None:
+            return
+        minor, currency = found
+        day = self._date(element, "Dt", "Bal")
+        known = self.balances.get(code)
+        # A statement of several days may close each of them: the last one counts.
+        if known is None or (code in _CLOSING and day and known[2] and day > known[2]):
+            self.balances[code] = (minor, currency, day)
 
     def _date(self, element: Any, tag: str, field: str) -> Any:
-        holder = _child(element, tag)
+        holder = child(element, tag)
         if holder is None:
             return None
-        stated = _first(holder, "Dt") or _first(holder, "DtTm") or holder.text
+        stated = first_text(holder, "Dt") or first_text(holder, "DtTm") or holder.text
         return self.problems.date(stated, line=holder.sourceline or 0, field=f"{field}/{tag}")
 
     def _entry(self, element: Any) -> BankLine | None:
@@ -208,43 +251,54 @@ class _Part:
         if found is None:
             return None
         minor, currency = found
-        details = [_details(node) for node in element.iter() if _local(node) == "TxDtls"]
-        status_node = _child(element, "Sts")
-        status = "BOOK"
-        if status_node is not None:
-            status = (_first(status_node, "Cd") or status_node.text or "").strip() or "BOOK"
-        own = (_text(element, "AcctSvcrRef") or "").strip()
+        own = (child_text(element, "AcctSvcrRef") or "").strip()
+        entry = {
+            "transaction_code": transaction_code(child(element, "BkTxCd")),
+            "entry_reference": (child_text(element, "NtryRef") or "").strip(),
+            "reversal": (child_text(element, "RvslInd") or "").strip().replace("false", ""),
+        }
+        nodes = element.iterdescendants("{*}TxDtls")
+        details = [transaction_details(node, credit=minor > 0) for node in nodes]
+        batch = next(element.iterdescendants("{*}Btch"), None)
+        if batch is not None:
+            entry["batch_id"] = first_text(batch, "PmtInfId") or ""
+        texts = [detail.pop("narrative", "") for detail in details]
+        said = {key: text for key, text in entry.items() if text}
+        details = [{**said, **detail} for detail in details] or ([said] if said else [])
         bank_reference = own or (details[0].get("bank_reference", "") if details else "")
         end_to_end = details[0].get("end_to_end_id", "") if len(details) == 1 else ""
         if end_to_end.upper() in _ABSENT_REFERENCES:
             end_to_end = ""
-        texts = [_text(element, "AddtlNtryInf") or ""]
-        texts += [detail.get("narrative", "") for detail in details]
+        texts = [*texts, child_text(element, "AddtlNtryInf") or ""]
+        if rail := rail_references(currency, end_to_end, bank_reference, *texts):
+            details[:1] = [{**rail, **(details[0] if details else {})}]
         return BankLine(
             amount_minor=minor,
             currency=currency,
             value_date=self._date(element, "ValDt", "Ntry"),
             booking_date=self._date(element, "BookgDt", "Ntry"),
-            reference=end_to_end or (_text(element, "NtryRef") or "").strip() or bank_reference,
+            reference=end_to_end or entry["entry_reference"] or bank_reference,
             narrative=" / ".join(dict.fromkeys(" ".join(text.split()) for text in texts if text)),
             details=details,
             bank_reference=bank_reference,
-            pending=status != "BOOK",
+            pending=entry_status(element) != "BOOK",
         )
 
     def _summary(self, element: Any) -> None:
         for tag, side in (("TtlNtries", ""), ("TtlCdtNtries", "CRDT"), ("TtlDbtNtries", "DBIT")):
-            node = _child(element, tag)
+            node = child(element, tag)
             if node is None:
                 continue
             line = node.sourceline or 0
-            number = (_text(node, "NbOfNtries") or "").strip()
+            number = (child_text(node, "NbOfNtries") or "").strip()
             count = int(number) if _COUNT.fullmatch(number) else None
             if number and count is None:
                 self.problems.add(line, f"{tag}/NbOfNtries", number, "is not a count")
-            self.summary.append((side, line, count, _text(node, "Sum")))
+            self.summary.append((side, line, count, child_text(node, "Sum")))
 
     def finish(self, *, paged: bool) -> Statement:
+        if not self.account and not self.named:
+            self.problems.add(self.root.sourceline or 0, "Acct", "", "is missing")
         currencies = {line.currency for line in self.lines}
         currencies |= {currency for _, currency, _ in self.balances.values()}
         currency = self.currency or (min(currencies) if len(currencies) == 1 else "")
@@ -265,6 +319,7 @@ class _Part:
             statement_id=self.statement_id,
             opening_date=opening[2] if opening else None,
             closing_date=closing[2] if closing else None,
+            issued_at=self.issued_at,
         )
 
     def _check_balance(self, opening: Any, closing: Any) -> None:
@@ -305,46 +360,3 @@ class _Part:
             actual = sum(abs(found.amount_minor) for found in chosen)
             if stated is not None and stated != actual:
                 self.problems.add(line, f"{field}/Sum", total, f"summed {actual}")
-
-
-def _details(element: Any) -> dict[str, str]:
-    """What one `TxDtls` says, flat; empty fields are left out."""
-    remittance = _child(element, "RmtInf")
-    texts = [_text(element, "AddtlTxInf") or ""]
-    if remittance is not None:
-        texts = [n.text or "" for n in remittance.iter() if _local(n) == "Ustrd"] + texts
-    parties = _child(element, "RltdPties")
-    found = {
-        "end_to_end_id": _first(element, "EndToEndId"),
-        "bank_reference": _first(element, "AcctSvcrRef"),
-        "transaction_id": _first(element, "TxId"),
-        "narrative": " ".join(" ".join(texts).split()),
-        "party": _first(parties, "Nm") if parties is not None else None,
-    }
-    return {key: value.strip() for key, value in found.items() if value and value.strip()}
-
-
-def _local(element: Any) -> str:
-    tag = element.tag
-    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
-
-
-def _children(element: Any, tag: str) -> Iterator[Any]:
-    return (child for child in element if _local(child) == tag)
-
-
-def _child(element: Any, tag: str) -> Any:
-    return next(_children(element, tag), None)
-
-
-def _text(element: Any, tag: str) -> str | None:
-    child = _child(element, tag)
-    return None if child is None else child.text
-
-
-def _first(element: Any, tag: str) -> str | None:
-    """The text of the first descendant of that name that has any."""
-    for node in element.iter():
-        if node is not element and _local(node) == tag and (node.text or "").strip():
-            return str(node.text).strip()
-    return None

@@ -1,235 +1,126 @@
-"""CSV files described by YAML (`layouts/*.yaml`), not by code.
+"""CSV files described by YAML (`layouts/*.yaml`), not by code: the door of its readers.
 
-Belongs here: finding the layout by its header, reading rows and trailer as it says. Does not:
-any bank's column names.
+Belongs here: a file into values (`read`) or into frames (`tables`, for files of any length).
+Does not: the words of a layout (`csv_spec.py`), or what rows must agree on (`csv_bank.py`,
+`csv_rail.py`).
 """
 
-import csv
 import io
-from collections.abc import Mapping
-from datetime import datetime
-from functools import cache
-from pathlib import Path
 
 import msgspec
-import yaml
+import polars as pl
 
-from online.kernel import money
-from warehouse.bank_files.model import BankFile, RailRow
+from warehouse.bank_files import csv_bank, csv_rail, csv_rows
+from warehouse.bank_files.csv_rail import AMOUNTS
+from warehouse.bank_files.csv_rows import Open
+from warehouse.bank_files.csv_spec import BankLayout, Found
+from warehouse.bank_files.model import BankFile, BankLine, Problem, RailRow, Statement
 from warehouse.bank_files.values import Problems
 
-_DIR = Path(__file__).parent / "layouts"
-_AMOUNTS = ("gross", "fee", "tax", "net")
+_RAIL_COLUMNS = [name for name in csv_rail.SCHEMA if name not in ("line", "txn_day")]
+_BANK_COLUMNS = (
+    *("amount_minor", "value_date", "booking_date", "reference", "bank_reference", "narrative"),
+)
 
 
-class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which column says what kind of record a row is, and how."""
+class Tables(msgspec.Struct, frozen=True, kw_only=True):
+    """A file as frames: a statement or a rail's rows (`row_no` and the fields of `RailRow`)."""
 
-    column: str
-    data: str
-    trailer: str
-
-
-class Trailer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The column of the trailer that counts the rows, and the amounts that it sums."""
-
-    count: str
-    sums: list[str]
+    format: str
+    problems: list[Problem]
+    control: dict[str, int]
+    statement: csv_bank.StatementTable | None = None
+    rail_rows: pl.DataFrame | None = None
 
 
-class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One file of `layouts/`."""
-
-    name: str
-    kind: str
-    encoding: str
-    header: list[str]
-    record: Record
-    fields: dict[str, str]
-    required: list[str]
-    types: dict[str, str]
-    signs: dict[str, int]
-    net_is: str
-    trailer: Trailer
+def find(data: bytes) -> Found | None:
+    """The layout whose header is one of a file's first lines."""
+    return csv_rows.find(data)
 
 
-@cache
-def layouts() -> Mapping[tuple[str, ...], Layout]:
-    """Every layout by its header."""
-    found = {}
-    for path in sorted(_DIR.glob("*.yaml")):
-        layout = msgspec.convert(yaml.safe_load(path.read_text(encoding="utf-8")), Layout)
-        found[tuple(layout.header)] = layout
-    return found
-
-
-def find(data: bytes) -> Layout | None:
-    """The layout whose header the first line is."""
-    first = data[:8192].split(b"\n", 1)[0]
-    try:
-        text = first.decode("utf-8-sig")
-        header = next(csv.reader([text.rstrip("\r")]), [])
-    except (UnicodeDecodeError, csv.Error):
-        return None
-    return layouts().get(tuple(column.strip() for column in header))
-
-
-def read(data: bytes, name: str, layout: Layout) -> BankFile:
-    """Read a file of this layout; whatever is wrong with it comes back as problems."""
-    reader = _Reader(layout)
-    try:
-        reader.walk(data.decode("utf-8-sig" if layout.encoding == "utf-8" else layout.encoding))
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        reader.problems.add(line, "file", "", f"is not {layout.encoding}")
-    except csv.Error as error:
-        reader.problems.add(reader.line + 1, "row", "", f"is not CSV: {error}")
-    return BankFile(
-        name=name,
-        format=layout.name,
-        rail_rows=reader.rows,
-        problems=reader.problems.found,
-        control=reader.totals(),
+def tables(open_file: Open, found: Found) -> Tables:
+    """Read a file of any length, a block at a time; what is wrong with it comes as problems."""
+    problems = Problems()
+    name = found.layout.name
+    if isinstance(found.layout, BankLayout):
+        statement = csv_bank.read(open_file, found, problems)
+        control = {"statements": 1, "lines": statement.lines.height}
+        return Tables(format=name, problems=problems.found, control=control, statement=statement)
+    rows = csv_rail.read(open_file, found, problems)
+    sums = {f"{name}_minor": int(rows[f"{name}_minor"].sum() or 0) for name in AMOUNTS}
+    return Tables(
+        format=name,
+        problems=problems.found,
+        control={"rows": rows.height, **sums},
+        rail_rows=rows.select(_RAIL_COLUMNS).with_row_index("row_no", offset=1),
     )
 
 
-class _Reader:
-    def __init__(self, layout: Layout) -> None:
-        self.layout = layout
-        self.problems = Problems()
-        self.rows: list[RailRow] = []
-        self.line = 1
-        self.trailers = 0
+def read(data: bytes, name: str, found: Found) -> BankFile:
+    """Read a file of this layout; whatever is wrong with it comes back as problems."""
+    read_tables = tables(lambda: io.BytesIO(data), found)
+    statements, rail_rows = [], []
+    if read_tables.statement is not None and not read_tables.statement.lines.is_empty():
+        statements = [_statement(read_tables.statement)]
+    if read_tables.rail_rows is not None:
+        rail_rows = [RailRow(**row) for row in read_tables.rail_rows.iter_rows(named=True)]
+    return BankFile(
+        name=name,
+        format=read_tables.format,
+        statements=statements,
+        rail_rows=rail_rows,
+        problems=read_tables.problems,
+        control=read_tables.control,
+    )
 
-    def totals(self) -> dict[str, int]:
-        names = [f"{name}_minor" for name in _AMOUNTS]
-        sums = {name: sum(getattr(row, name) for row in self.rows) for name in names}
-        return {"rows": len(self.rows), **sums}
 
-    def walk(self, text: str) -> None:
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-        header = [column.strip() for column in next(reader, [])]
-        for values in reader:
-            self.line = reader.line_num
-            if not any(value.strip() for value in values):
-                continue
-            if len(values) != len(header):
-                reason = f"has {len(values)} fields, the header {len(header)}"
-                self.problems.add(self.line, "row", ",".join(values), reason)
-                continue
-            self._record(dict(zip(header, (value.strip() for value in values), strict=True)))
-        if self.trailers != 1:
-            self.problems.add(self.line, "trailer", self.trailers, "there must be exactly one")
+def _statement(table: csv_bank.StatementTable) -> Statement:
+    lines = [
+        BankLine(currency=table.currency, **{name: row[name] for name in _BANK_COLUMNS})
+        for row in table.lines.iter_rows(named=True)
+    ]
+    return Statement(
+        account=table.account,
+        currency=table.currency,
+        opening_minor=table.opening_minor,
+        closing_minor=table.closing_minor,
+        lines=lines,
+        opening_date=table.opening_date,
+        closing_date=table.closing_date,
+    )
 
-    def _record(self, record: Mapping[str, str]) -> None:
-        rule = self.layout.record
-        kind = record[rule.column]
-        if self.trailers:
-            self.problems.add(self.line, rule.column, kind, "comes after the trailer")
-        elif kind == rule.trailer:
-            self.trailers += 1
-            self._check_trailer(record)
-        elif kind == rule.data:
-            before = len(self.problems.found)
-            row = self._row(record)
-            if row is not None and len(self.problems.found) == before:
-                self.rows.append(row)
-        else:
-            self.problems.add(self.line, rule.column, kind, "is no known record")
 
-    def _field(self, record: Mapping[str, str], field: str) -> str:
-        column = self.layout.fields.get(field)
-        return record[column] if column is not None else ""
+def statements_of(rows: list[RailRow]) -> list[Statement]:
+    """A settlement report as the door shows statements: a line a row, of what the rail owes net.
 
-    def _row(self, record: Mapping[str, str]) -> RailRow | None:
-        layout, problems, line = self.layout, self.problems, self.line
-        for field in layout.required:
-            if not self._field(record, field):
-                problems.add(line, layout.fields[field], "", "is empty")
-        currency = problems.currency(
-            self._field(record, "currency"), line=line, field=layout.fields["currency"]
-        )
-        settled_on = problems.date(
-            self._field(record, "settled_on"), line=line, field=layout.fields["settled_on"]
-        )
-        stated_type = self._field(record, "row_type")
-        row_type = layout.types.get(stated_type)
-        if row_type is None:
-            problems.add(line, layout.fields["row_type"], stated_type, "is no known type")
-        if currency is None or settled_on is None or row_type is None:
-            return None
-        amounts = self._amounts(record, currency, row_type)
-        if amounts is None:
-            return None
-        return RailRow(
-            row_no=len(self.rows) + 1,
-            rail=self._field(record, "rail"),
-            settlement_id=self._field(record, "settlement_id"),
-            settled_on=settled_on,
-            txn_time=self._time(record),
-            rrn=self._field(record, "rrn"),
-            network_ref=self._field(record, "network_ref"),
-            order_ref=self._field(record, "order_ref"),
-            row_type=row_type,
-            status=self._field(record, "status"),
+    One statement a rail and currency, in file order; the payout that ends a settlement is a line.
+    """
+    groups: dict[tuple[str, str], list[RailRow]] = {}
+    for row in rows:
+        groups.setdefault((row.rail, row.currency), []).append(row)
+    return [
+        Statement(
+            account=rail,
             currency=currency,
-            gross_minor=amounts["gross"],
-            fee_minor=amounts["fee"],
-            tax_minor=amounts["tax"],
-            net_minor=amounts["net"],
-            utr=self._field(record, "utr"),
+            opening_minor=None,
+            closing_minor=None,
+            lines=[_line_of(row) for row in group],
+            opening_date=min(row.settled_on for row in group),
+            closing_date=max(row.settled_on for row in group),
         )
-
-    def _time(self, record: Mapping[str, str]) -> datetime | None:
-        stated = self._field(record, "txn_time")
-        if not stated:
-            return None
-        column = self.layout.fields["txn_time"]
-        return self.problems.instant(stated, line=self.line, field=column)
-
-    def _amounts(
-        self, record: Mapping[str, str], currency: str, row_type: str
-    ) -> dict[str, int] | None:
-        amounts = {}
-        for field in _AMOUNTS:
-            column = self.layout.fields[field]
-            minor = self.problems.amount(record[column], currency, line=self.line, field=column)
-            if minor is None:
-                return None
-            amounts[field] = minor
-        column = self.layout.fields["gross"]
-        if amounts["gross"] * self.layout.signs[row_type] < 0:
-            reason = f"has the wrong sign for {row_type}"
-            self.problems.add(self.line, column, record[column], reason)
-        expected = _evaluate(self.layout.net_is, amounts)
-        if amounts["net"] != expected:
-            column = self.layout.fields["net"]
-            shown = money.format_minor(expected, currency)
-            reason = f"{self.layout.net_is} makes {shown}"
-            self.problems.add(self.line, column, record[column], reason)
-        return amounts
-
-    def _check_trailer(self, record: Mapping[str, str]) -> None:
-        rule, totals = self.layout.trailer, self.totals()
-        count = record[rule.count]
-        if count != str(totals["rows"]):
-            self.problems.add(self.line, rule.count, count, f"counted {totals['rows']} rows")
-        currency = self._field(record, "currency") or next((r.currency for r in self.rows), "XXX")
-        for field in rule.sums:
-            column = self.layout.fields[field]
-            stated = self.problems.amount(record[column], currency, line=self.line, field=column)
-            summed = totals[f"{field}_minor"]
-            if stated is not None and stated != summed:
-                reason = f"rows sum to {money.format_minor(summed, currency)}"
-                self.problems.add(self.line, column, record[column], reason)
+        for (rail, currency), group in groups.items()
+    ]
 
 
-def _evaluate(rule: str, amounts: Mapping[str, int]) -> int:
-    """`gross - fee - tax` over a row's amounts: names joined by plus and minus, nothing else."""
-    total, sign = 0, 1
-    for word in rule.split():
-        if word in "+-":
-            sign = 1 if word == "+" else -1
-        else:
-            total += sign * amounts[word]
-    return total
+def _line_of(row: RailRow) -> BankLine:
+    amounts = {f"{name}_minor": str(getattr(row, f"{name}_minor")) for name in AMOUNTS}
+    return BankLine(
+        amount_minor=row.net_minor,
+        currency=row.currency,
+        value_date=row.settled_on,
+        booking_date=row.settled_on,
+        reference=row.order_ref or row.network_ref or row.rrn,
+        narrative=f"{row.row_type} {row.network_ref or row.rrn}".strip(),
+        details=[{"type": row.row_type, "settlement_id": row.settlement_id, **amounts}],
+        bank_reference=row.utr,
+    )

@@ -42,6 +42,7 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     statement_id: str = ""
     opening_date: date | None = None
     closing_date: date | None = None
+    issued_at: datetime | None = None  # when the bank made it, where it says so
 
 
 class RailRow(msgspec.Struct, frozen=True, kw_only=True):

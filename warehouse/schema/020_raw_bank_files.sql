@@ -11,5 +11,11 @@ CREATE TABLE raw_bank_files (
     control JSON,
     row_count BIGINT,
     covers_from DATE,
-    covers_to DATE
+    covers_to DATE,
+    -- What the file is about (`raw_file_parts.subject`; of several, the first and how many more).
+    subject VARCHAR,
+    -- Files of which this one replaced a part, by comma; and the file that replaced all of this.
+    supersedes VARCHAR,
+    superseded_by VARCHAR,
+    notes JSON
 );

@@ -8,5 +8,6 @@ CREATE TABLE raw_bank_balances (
     opening_minor BIGINT,
     closing_minor BIGINT,
     opening_date DATE,
-    closing_date DATE
+    closing_date DATE,
+    issued_at TIMESTAMPTZ
 );
