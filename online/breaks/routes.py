@@ -1,151 +1,84 @@
 """`/api/v1/breaks` for finance, and `/internal/v1/breaks` for reconciliation."""
 
-from datetime import date, datetime
-from typing import Annotated, Any, Literal
-from uuid import UUID
+from datetime import timedelta
+from typing import Annotated, Any
 
 from litestar import Request, Response, Router, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromQuery, QueryParameter
-from msgspec import Meta, Struct
+from litestar.params import FromPath, FromQuery, QueryParameter
 
-from online.breaks.domain import Break, Finding, State
+from online.breaks import desk
 from online.breaks.service import Breaks
-from online.kernel import events as ev
+from online.breaks.shapes import (
+    BreakAnswer,
+    BreakDetail,
+    BreakKind,
+    BreakLine,
+    BreakPage,
+    BreakView,
+    HistoryView,
+    StateName,
+)
+from online.breaks.store import Filter
 from online.kernel import ids
+from online.kernel.clock import Clock, business_date
 from online.kernel.errors import KhataError, Refused
 from online.kernel.events import Metadata
 from online.platform import ndjson
+from online.platform.calls import etag
 from online.platform.http import request_id_of
-from online.platform.lists import Cursor
+from online.platform.lists import Cursor, Limit, window
 from online.platform.openapi_shapes import lines_of
-from online.platform.wire import Int64, Text, WireStruct
 from online.security.domain import Principal, allow
 
-# Every generation before it comes with two events: a slip must not make a million of them.
-Generation = Annotated[int, Meta(ge=1, le=1_000)]
-BreakKind = Literal[
-    "duplicate_internal",
-    "duplicate_external",
-    "currency_mismatch",
-    "amount_mismatch",
-    "status_mismatch",
-    "fee_mismatch",
-    "tax_mismatch",
-    "reversed_unpaired",
-    "timing",
-    "missing_internal",
-    "missing_external",
-    "unexpected_credit",
-]
 
-
-class BreakLine(WireStruct, frozen=True, kw_only=True):
-    """One break as reconciliation found it; amounts are minor units."""
-
-    break_id: UUID
-    kind: BreakKind
-    side: Text
-    row_ids: Annotated[list[Text], Meta(min_length=1, max_length=10_000)]
-    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
-    business_date: date
-    reason: Annotated[str, Meta(max_length=2000)]
-    state: Literal["open", "closed"]
-    rail: Text | None = None
-    reference: Text | None = None
-    expected: Int64 | None = None
-    actual: Int64 | None = None
-    generation: Generation = 1
-
-    def finding(self) -> Finding:
-        return Finding(
-            break_id=self.break_id,
-            generation=self.generation,
-            state=State(self.state),
-            opened=ev.BreakOpened(
-                kind=self.kind,
-                side=self.side,
-                row_ids=self.row_ids,
-                business_date=self.business_date.isoformat(),
-                currency=self.currency,
-                reason=self.reason,
-                rail=self.rail,
-                reference=self.reference,
-                expected=self.expected,
-                actual=self.actual,
-            ),
-        )
-
-
-class BreakAnswer(Struct, frozen=True, kw_only=True):
-    break_id: str | None
-    status: Literal["posted", "exists", "refused"]
-    detail: str | None = None
-    param: str | None = None
-
-
-class BreakView(Struct, frozen=True, kw_only=True):
-    """Amounts are minor units of `currency`."""
-
-    id: str
-    kind: str
-    side: str
-    rail: str | None
-    reference: str | None
-    row_ids: list[str]
-    expected: int | None
-    actual: int | None
-    currency: str
-    business_date: date
-    reason: str
-    state: str
-    livemode: bool
-    opened_at: datetime
-    closed_at: datetime | None
-
-    @classmethod
-    def of(cls, found: Break) -> "BreakView":
-        return cls(
-            id=ids.encode("brk", found.id),
-            kind=found.kind,
-            side=found.side,
-            rail=found.rail,
-            reference=found.reference,
-            row_ids=found.row_ids,
-            expected=found.expected_minor,
-            actual=found.actual_minor,
-            currency=found.currency,
-            business_date=found.business_date,
-            reason=found.reason,
-            state=found.state,
-            livemode=found.livemode,
-            opened_at=found.opened_at,
-            closed_at=found.closed_at,
-        )
-
-
-class BreakPage(Struct, frozen=True, kw_only=True):
-    data: list[BreakView]
-    has_more: bool
-
-
-@get("/breaks", summary="Breaks, newest day first", tags=["breaks"], opt=allow("admin", "service"))
+@get(
+    "/breaks",
+    summary="Breaks, newest day first",
+    tags=["breaks"],
+    opt=allow("admin", "service", "breaks:read"),
+)
 async def list_breaks(
     principal: NamedDependency[Principal],
     breaks: NamedDependency[Breaks],
-    standing: Annotated[Literal["open", "closed"] | None, QueryParameter(name="state")] = None,
+    clock: NamedDependency[Clock],
+    standing: Annotated[StateName | None, QueryParameter(name="state")] = None,
     kind: FromQuery[BreakKind | None] = None,
-    limit: Annotated[int, QueryParameter(ge=1, le=100)] = 20,
+    owner: Annotated[str | None, QueryParameter(min_length=1, max_length=255)] = None,
+    min_age: Annotated[int, QueryParameter(ge=0, le=36_500, description="in days")] = 0,
+    limit: Limit = 20,
     starting_after: Cursor = None,
 ) -> BreakPage:
-    found, more = await breaks.page(
+    today = business_date(clock.now())
+    wanted = Filter(
         livemode=principal.livemode,
         state=standing,
         kind=kind,
-        after=ids.decode("brk", starting_after) if starting_after else None,
-        most=limit,
+        owner=owner,
+        upto=today - timedelta(days=min_age) if min_age else None,
     )
-    return BreakPage(data=[BreakView.of(each) for each in found], has_more=more)
+    found, more = await breaks.page(wanted, window("brk", limit, starting_after))
+    return BreakPage(data=[BreakView.of(each, today) for each in found], has_more=more)
+
+
+@get(
+    "/breaks/{break_id:str}",
+    summary="A break and its history",
+    tags=["breaks"],
+    opt=allow("admin", "service", "breaks:read"),
+)
+async def read_break(
+    break_id: FromPath[str],
+    principal: NamedDependency[Principal],
+    breaks: NamedDependency[Breaks],
+    clock: NamedDependency[Clock],
+) -> Response[BreakDetail]:
+    found, history = await breaks.get(ids.decode("brk", break_id), livemode=principal.livemode)
+    detail = BreakDetail(
+        data=BreakView.of(found, business_date(clock.now())),
+        history=[HistoryView.of(each) for each in history],
+    )
+    return Response(detail, headers=etag(found.version))
 
 
 @post(
@@ -188,5 +121,5 @@ def _refused(line: BreakLine | None, why: KhataError) -> BreakAnswer:
     )
 
 
-router = Router("/api/v1", route_handlers=[list_breaks])
+router = Router("/api/v1", route_handlers=[list_breaks, read_break, *desk.handlers])
 internal_router = Router("/", route_handlers=[take_in_breaks])

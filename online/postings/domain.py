@@ -16,15 +16,24 @@ _RECEIVABLE: Final = "rail:*:receivable"
 _IN_TRANSIT: Final = "rail:*:in_transit"
 _BANK: Final = "bank:*"
 _SUSPENSE: Final = "suspense:*"
+_PAYOUTS: Final = "payouts:*:in_transit"
 
 # The accounts of each kind, by the shape of their codes. What is not here is refused.
-KINDS: Final[Mapping[str, frozenset[str]]] = {
+_OF_FILES: Final[Mapping[str, frozenset[str]]] = {
     "rail_settlement": frozenset({_IN_TRANSIT, "costs:rail:*", "tax:gst:input", _RECEIVABLE}),
     "bank_credit": frozenset({_BANK, _IN_TRANSIT}),
-    "bank_debit": frozenset({"payouts:*:in_transit", _BANK}),
+    "bank_debit": frozenset({_PAYOUTS, _BANK}),
+}
+KINDS: Final[Mapping[str, frozenset[str]]] = {
+    **_OF_FILES,
+    # What a file that was issued again had said, taken back.
+    **{f"{kind}_reversal": accounts for kind, accounts in _OF_FILES.items()},
     "unexpected_credit": frozenset({_BANK, _SUSPENSE}),
     "break_suspense": frozenset({_SUSPENSE, _RECEIVABLE}),
-    "break_reversal": frozenset({_SUSPENSE, _RECEIVABLE, _BANK}),  # of either of the two above
+    "bank_break": frozenset({_SUSPENSE, _BANK, _IN_TRANSIT, _PAYOUTS}),
+    # Of any of the three above.
+    "break_reversal": frozenset({_SUSPENSE, _RECEIVABLE, _BANK, _IN_TRANSIT, _PAYOUTS}),
+    "tat_compensation": frozenset({"costs:tat", "refunds:*:payable"}),
 }
 
 
@@ -64,10 +73,10 @@ class Places(msgspec.Struct, frozen=True, kw_only=True):
                 return name in self.banks
             case ["suspense", name]:
                 return name == "bank" or name in self.rails
-            case ["costs", "rail", name] | ["rail" | "payouts", name, _]:
+            case ["costs", "rail", name] | ["rail" | "payouts" | "refunds", name, _]:
                 return name in self.rails
             case _:
-                return account == "tax:gst:input"
+                return account in ("tax:gst:input", "costs:tat")
 
 
 def shape(code: str) -> str:
@@ -77,7 +86,7 @@ def shape(code: str) -> str:
             return f"{head}:*"
         case ["costs", "rail", _]:
             return "costs:rail:*"
-        case ["rail" | "payouts" as head, _, tail]:
+        case ["rail" | "payouts" | "refunds" as head, _, tail]:
             return f"{head}:*:{tail}"
         case _:
             return code
@@ -110,6 +119,12 @@ def journal(line: Line, places: Places, *, at: datetime, livemode: bool) -> Jour
         )
     except Unbalanced as error:
         raise InvalidRequest(str(error), "entries") from None
+
+
+def moved(late: Journal, day: date) -> Journal:
+    """The same on another day, the month of its own being closed; it says which day that was."""
+    told = {"original_date": late.business_date.isoformat(), **late.metadata}
+    return msgspec.structs.replace(late, business_date=day, metadata=told)
 
 
 def _account(kind: str, entry: Entry, place: int, places: Places) -> Account:

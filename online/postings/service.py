@@ -6,13 +6,14 @@ from typing import Literal
 import msgspec
 
 from online.kernel.clock import Clock
-from online.kernel.errors import KhataError
+from online.kernel.errors import KhataError, PeriodClosed
 from online.ledger import reading
 from online.ledger.change import Change
 from online.ledger.journal import Journal
+from online.ledger.open_months import open_from
 from online.ledger.writer import AlreadyPosted, Writer
 from online.platform.db import Database
-from online.postings.domain import Line, Places, journal
+from online.postings.domain import Line, Places, journal, moved
 
 
 class Posted(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +35,10 @@ class Postings:
         self._places = places
 
     async def post(self, lines: Sequence[Line], *, livemode: bool) -> list[Posted]:
-        """Each line by itself, in its place: posted, there already, or refused."""
+        """Each line by itself, in its place: posted, there already, or refused.
+
+        What is meant for a day of a closed month is posted to the first open day.
+        """
         results: list[Posted] = [_EXISTS] * len(lines)
         async with self._database.connection() as connection:
             known = await reading.posted(connection, {line.key for line in lines})
@@ -49,10 +53,24 @@ class Postings:
                 results[place] = Posted(status="refused", refusal=error)
             else:
                 known.add(line.key)  # the same key again in this call is there already
-        refusals = await self._writer.submit_all([Change(journals=(j,)) for j in new.values()])
+        refusals = await self._submit(list(new.values()))
         for place, refusal in zip(new, refusals, strict=True):
             results[place] = _result(refusal)
         return results
+
+    async def _submit(self, journals: Sequence[Journal]) -> list[KhataError | None]:
+        """The writer says what is late, so that a month may close at any moment."""
+        refusals = await self._writer.submit_all([Change(journals=(j,)) for j in journals])
+        late = [n for n, why in enumerate(refusals) if isinstance(why, PeriodClosed)]
+        if not late:
+            return refusals
+        async with self._database.connection() as connection:
+            day = await open_from(connection)
+        assert day is not None, "no month is closed, and one was said to be"
+        again = await self._submit([moved(journals[n], day) for n in late])
+        for n, refusal in zip(late, again, strict=True):
+            refusals[n] = refusal
+        return refusals
 
 
 def _result(refusal: KhataError | None) -> Posted:

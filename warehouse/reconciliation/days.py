@@ -5,26 +5,33 @@ only the outside has, to the outside's day. Running a day again with later knowl
 it: breaks that were explained vanish, and the log says so.
 """
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 import polars as pl
 
+from online.kernel import ids
+from warehouse.breaks.hypothesis import supposed
+from warehouse.breaks.rules import load_break_rules, load_tat_rules
 from warehouse.connection import Lake, Warehouse, sql_text
-from warehouse.reconciliation.engine import found_breaks, match
+from warehouse.reconciliation.engine import found_breaks, load_words, match
 from warehouse.reconciliation.rules import Rules, load_rules
 
-_INPUTS = ("in_ledger", "in_rail", "in_bank", "in_through")
-_BREAK_COLUMNS = (
-    "business_date, kind, side, rail, row_ids, reference, expected_minor, actual_minor,"
-    " currency, reason"
-)
+INPUTS = ("in_ledger", "in_rail", "in_bank", "in_through")
+# What is not due yet becomes so within these days; older ones wait for a row that names them.
+_RECENT_DAYS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
 class Break:
-    """One break. `state` is open or closed; `generation` counts how often it was opened."""
+    """One break. `state` is open or closed; `generation` counts how often it was opened.
+
+    `suspense_cause` is the cause of its posting, `transit_account` where announced money of it
+    waits, `posted_on` the day that it is posted for. Of breaks of an older lake these are None.
+    """
 
     break_id: UUID
     generation: int
@@ -39,6 +46,18 @@ class Break:
     actual_minor: int
     currency: str
     reason: str
+    cause: str | None = None
+    owner: str | None = None
+    opened_on: date | None = None
+    at_stake_minor: int | None = None
+    suspense_cause: UUID | None = None
+    transit_account: str | None = None
+    posted_on: date | None = None
+    tat_due_on: date | None = None
+    tat_per_day_minor: int | None = None
+
+
+_COLUMNS = tuple(Break.__dataclass_fields__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,23 +83,32 @@ def reconcile_day(
 def break_changes(warehouse: Lake, day: date) -> list[Break]:
     """Every opening and closing of the day's breaks so far, in order: what online must know."""
     found = warehouse.frame(
-        f"SELECT break_id, generation, state, {_BREAK_COLUMNS} FROM recon_break_log"
+        f"SELECT {', '.join(_COLUMNS)} FROM recon_break_log"
         " WHERE business_date = $day ORDER BY generation, break_id, state DESC",
         day=day,
     )
-    return [
-        Break(**{**row, "break_id": UUID(str(row["break_id"]))})
-        for row in found.iter_rows(named=True)
-    ]
+    return [as_break(row) for row in found.iter_rows(named=True)]
 
 
-def days_to_revisit(warehouse: Lake, *, upto: date) -> list[date]:
-    """Days whose breaks or open rows later files may explain, oldest first."""
-    found = warehouse.rows(
-        "SELECT business_date FROM recon_breaks UNION"
-        " SELECT business_date FROM recon_totals WHERE open_count > 0 ORDER BY 1"
+def days_to_revisit(warehouse: Lake, *, upto: date, changed: Collection[date] = ()) -> list[date]:
+    """Days that a run has to look at again, oldest first: recent ones with breaks or open rows,
+    days of which rows came or went (`changed`), and older ones that those rows may explain.
+
+    The work grows with what came and what it explains, not with how many breaks stand open.
+    """
+    found = warehouse.query(
+        "days_to_revisit",
+        upto=upto,
+        recent_days=_RECENT_DAYS,
+        lookback_days=load_rules().lookback_days,
+        changed=sorted(changed),
     )
-    return [day for (day,) in found if day <= upto]
+    return sorted(found["business_date"])
+
+
+def changed_days(warehouse: Lake, *, since: datetime) -> list[date]:
+    """Days of which files say something that were received since then, oldest first."""
+    return sorted(warehouse.query("changed_days", since=since)["business_date"])
 
 
 def conservation_gap(warehouse: Lake, day: date | None = None) -> int:
@@ -88,64 +116,89 @@ def conservation_gap(warehouse: Lake, day: date | None = None) -> int:
     return int(warehouse.scalar("recon_conservation", day=day))
 
 
-def _replace(lake: Lake, day: date, as_of: date, rules: Rules) -> ReconResult:
-    for name in _INPUTS:
+def read_inputs(lake: Lake, day: date, lookback_days: int) -> None:
+    """The rows around a day, as the engine reads them."""
+    load_words(lake, load_rules())
+    for name in INPUTS:
         lake.execute(
             f"CREATE OR REPLACE TEMP TABLE {name} AS {sql_text(f'recon_{name}')}",
             day=day,
-            lookback_days=rules.lookback_days,
+            lookback_days=lookback_days,
         )
+
+
+def as_break(row: Mapping[str, Any]) -> Break:
+    """A row of the log; columns that a break does not have are left out."""
+    fields = {name: row[name] for name in _COLUMNS}
+    for name in ("break_id", "suspense_cause"):
+        fields[name] = UUID(str(row[name])) if row[name] else None
+    return Break(**fields)
+
+
+def _replace(lake: Lake, day: date, as_of: date, rules: Rules) -> ReconResult:
+    read_inputs(lake, day, rules.lookback_days)
     match(lake, day=day, as_of=as_of, rules=rules)
-    breaks = found_breaks(lake)
+    found = supposed(
+        lake, found_breaks(lake), as_of=as_of, rules=load_break_rules(), tat=load_tat_rules()
+    )
+    lake.execute(
+        f"CREATE OR REPLACE TEMP TABLE last_told AS {sql_text('break_log_latest')}", day=day
+    )
+    breaks = _told(found, lake.frame("FROM last_told"), as_of)
     for table in ("recon_matches", "recon_breaks", "recon_totals"):
         lake.execute(f"DELETE FROM {table} WHERE business_date = $day", day=day)
     lake.execute("INSERT INTO recon_matches BY NAME FROM found_matches")
-    lake.append("recon_breaks", breaks.drop("row_type"))
+    lake.append("recon_breaks", breaks.drop("generation", "is_new"))
     lake.execute(f"INSERT INTO recon_totals BY NAME {sql_text('recon_totals')}", day=day)
-    opened, closed = _log_changes(lake, day, breaks)
     kinds = breaks.group_by("kind").len().sort("kind")
     return ReconResult(
         business_date=day,
         matches=int(lake.rows("SELECT count(*) FROM found_matches")[0][0]),
         breaks=dict(kinds.iter_rows()),
-        opened=opened,
-        closed=closed,
-        money_at_stake_minor=_at_stake(breaks),
+        opened=_log_opened(lake, breaks),
+        closed=_log_closed(lake, breaks, as_of),
+        money_at_stake_minor=int(breaks["at_stake_minor"].sum()),
     )
 
 
-def _at_stake(breaks: pl.DataFrame) -> int:
-    gap = (breaks["expected_minor"] - breaks["actual_minor"]).abs().sum()
-    return int(gap or 0)
+def _told(found: pl.DataFrame, last: pl.DataFrame, as_of: date) -> pl.DataFrame:
+    """The breaks with what the log says of each: how often it was opened, and since when."""
+    last = last.select(
+        pl.col("break_id").cast(pl.String),
+        told="generation",
+        stands=pl.col("state") == "open",
+        since="opened_on",
+    )
+    known = found.join(last, on="break_id", how="left", maintain_order="left").with_columns(
+        told=pl.col("told").fill_null(0), is_new=~pl.col("stands").fill_null(value=False)
+    )
+    known = known.with_columns(
+        generation=pl.when("is_new").then(pl.col("told") + 1).otherwise("told").cast(pl.Int32),
+        opened_on=pl.when("is_new").then(pl.lit(as_of)).otherwise("since"),
+    )
+    # A break that comes back after it was closed is a new fact, and posts anew.
+    again = known.filter(pl.col("generation") > 1).select("break_id", "generation")
+    causes = {key: str(ids.derived(key, str(generation))) for key, generation in again.iter_rows()}
+    cause = pl.col("break_id").replace(causes) if causes else pl.col("break_id")
+    return known.drop("told", "stands", "since").with_columns(suspense_cause=cause)
 
 
-def _log_changes(lake: Lake, day: date, breaks: pl.DataFrame) -> tuple[int, int]:
-    latest = {
-        str(found): (int(generation), str(state))
-        for found, generation, state in lake.rows(
-            "SELECT break_id, generation, state FROM recon_break_log WHERE business_date = $day"
-            " QUALIFY row_number() OVER (PARTITION BY break_id"
-            " ORDER BY generation DESC, state ASC) = 1",
-            day=day,
+def _log_opened(lake: Lake, breaks: pl.DataFrame) -> int:
+    new = breaks.filter("is_new").drop("is_new", "age_days", "age_bucket")
+    return lake.append("recon_break_log", new.with_columns(state=pl.lit("open")))
+
+
+def _log_closed(lake: Lake, breaks: pl.DataFrame, as_of: date) -> int:
+    """What the log says to be open and this run did not find; as it was opened."""
+    lake.connection.register("still_broken", breaks.select("break_id").to_arrow())
+    try:
+        (count,) = lake.rows(
+            "INSERT INTO recon_break_log BY NAME"
+            " SELECT * REPLACE ('closed' AS state, $as_of::DATE AS as_of) FROM last_told AS told"
+            " ANTI JOIN still_broken AS broken ON told.break_id::VARCHAR = broken.break_id"
+            " WHERE told.state = 'open'",
+            as_of=as_of,
         )
-    }
-    now = set(breaks["break_id"])
-    opened = [key for key in sorted(now) if latest.get(key, (0, "closed"))[1] == "closed"]
-    closed = [
-        key for key, (_, state) in sorted(latest.items()) if state == "open" and key not in now
-    ]
-    generations = {key: latest.get(key, (0, ""))[0] + 1 for key in opened}
-    if opened:
-        rows = breaks.filter(pl.col("break_id").is_in(opened)).drop("row_type")
-        generation = pl.col("break_id").replace_strict(generations, return_dtype=pl.Int32)
-        state = pl.lit("open").alias("state")
-        lake.append("recon_break_log", rows.with_columns(generation.alias("generation"), state))
-    for key in closed:
-        lake.execute(
-            f"INSERT INTO recon_break_log (break_id, generation, state, {_BREAK_COLUMNS})"
-            f" SELECT break_id, generation, 'closed', {_BREAK_COLUMNS} FROM recon_break_log"
-            " WHERE break_id = $key AND generation = $generation AND state = 'open'",
-            key=key,
-            generation=latest[key][0],
-        )
-    return len(opened), len(closed)
+    finally:
+        lake.connection.unregister("still_broken")
+    return int(count[0])

@@ -3,23 +3,27 @@
 Belongs here: the order in which statements run. The matching itself is `sql/recon_*.sql`, over
 plain relations (`in_ledger`, `in_rail`, `in_bank`, `in_through`), so that days of the lake and
 plain files go through one engine. Does not: what is stored (`days.py`, `files.py`).
+
+What each side has once and alike (nearly every row) is matched by one join on a hash; only the
+rest is grouped, looked at by the later passes, and explained.
 """
 
+import hashlib
+from collections.abc import Sequence
 from datetime import date
 from uuid import UUID
 
 import polars as pl
 
-from online.kernel import ids
-from warehouse.connection import Lake, sql_text
-from warehouse.reconciliation.rules import Rules
+from warehouse.connection import Lake, WarehouseError, sql_text
+from warehouse.reconciliation.bank_side import expect
+from warehouse.reconciliation.rules import Pass, Rules, last_day
 
-_FIRST = (
-    *("recon_rail_keys", "recon_rail_returns", "recon_rail_groups"),
-    *("recon_bank_expected", "recon_bank_links"),
-)
-# Labels spread along links in one step each; real groups are stars, two steps wide.
-_MAX_STEPS = 100
+_BETWEEN = "\x1f"
+_CANDIDATES = {
+    "other_name": "recon_name_candidates",
+    "counterparty": "recon_counterparty_candidates",
+}
 
 
 def match(lake: Lake, *, day: date | None, as_of: date | None, rules: Rules) -> None:
@@ -27,82 +31,155 @@ def match(lake: Lake, *, day: date | None, as_of: date | None, rules: Rules) -> 
     found_breaks.
 
     `day` limits the outcome to groups of that day, `as_of` keeps open what is not yet due.
+    Raises WarehouseError when a row was lost or seen twice.
     """
-    params = {"day": day, "as_of": as_of}
+    params: dict[str, object] = {
+        "day": day,
+        "as_of": as_of,
+        "early_days": rules.early_days,
+        "tax_bps": rules.charges.tax_bps,
+        "tax_tolerance_minor": rules.charges.tax_tolerance_minor,
+        "tax_free_up_to_minor": rules.charges.tax_free_up_to_minor,
+    }
     _windows(lake, rules)
-    for name in _FIRST:
-        _temporary(lake, name, **params)
-    _label_groups(lake)
-    for name in ("recon_bank_members", "recon_bank_groups"):
-        _temporary(lake, name, **params)
-    _union(lake, "found_matches", ("recon_rail_matches", "recon_bank_matches"), **params)
-    _union(lake, "found_breaks", ("recon_rail_breaks", "recon_bank_breaks"), **params)
+    lake.execute(
+        "CREATE OR REPLACE TEMP TABLE recon_doubts"
+        " (input VARCHAR, no BIGINT, choices BIGINT, rule VARCHAR)"
+    )
+    _rail_side(lake, rules, params)
+    expect(lake, rules, params)
+    _outcome(lake, rules, params)
+    if strays := lake.scalar("recon_strays"):
+        raise WarehouseError(f"reconciliation lost or doubled rows of {strays} inputs")
 
 
-def break_id(kind: str, row_ids: list[str]) -> UUID:
+def load_words(lake: Lake, rules: Rules) -> None:
+    """`in_words` and `in_debits`: what the words for statuses and types of rows mean."""
+    words = [
+        {"sort": sort, "word": word.lower(), "meaning": meaning}
+        for sort, meanings in (("status", rules.statuses), ("kind", rules.kinds))
+        for meaning, stated in meanings.items()
+        for word in stated
+    ]
+    lake.execute(
+        "CREATE OR REPLACE TEMP TABLE in_words (sort VARCHAR, word VARCHAR, meaning VARCHAR)"
+    )
+    lake.append("in_words", pl.DataFrame(words))
+    lake.execute("CREATE OR REPLACE TEMP TABLE in_debits (kind VARCHAR)")
+    lake.append("in_debits", pl.DataFrame({"kind": rules.debits}, schema={"kind": pl.String}))
+
+
+def break_id(kind: str, row_ids: Sequence[str]) -> UUID:
     """The same break has the same id in every run, whatever order its rows come in."""
-    return ids.derived(kind, *sorted(row_ids))
+    told = _BETWEEN.join((kind, *sorted(row_ids)))
+    return UUID(hashlib.md5(told.encode(), usedforsecurity=False).hexdigest())
 
 
 def found_breaks(lake: Lake) -> pl.DataFrame:
     """The breaks of the last `match`, each with its id, in a fixed order."""
-    frame = lake.frame("SELECT * FROM found_breaks ORDER BY business_date, side, kind, row_ids")
-    found = [
-        str(break_id(kind, row_ids))
-        for kind, row_ids in zip(frame["kind"], frame["row_ids"].to_list(), strict=True)
-    ]
-    return frame.insert_column(0, pl.Series("break_id", found, dtype=pl.String))
+    return lake.frame(
+        "SELECT * REPLACE (break_id::VARCHAR AS break_id) FROM found_breaks"
+        " ORDER BY business_date, side, kind, row_ids, break_id"
+    )
 
 
-def _temporary(lake: Lake, name: str, **params: object) -> None:
+def temporary(lake: Lake, name: str, params: dict[str, object]) -> None:
+    """The rows of `sql/<name>.sql`, as a table of that name."""
     lake.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql_text(name)}", **params)
 
 
-def _union(lake: Lake, table: str, names: tuple[str, ...], **params: object) -> None:
-    union = " UNION ALL BY NAME ".join(f"({sql_text(name)})" for name in names)
-    lake.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {union}", **params)
-
-
 def _windows(lake: Lake, rules: Rules) -> None:
-    rails = lake.rows("SELECT rail FROM in_ledger UNION SELECT rail FROM in_rail UNION SELECT NULL")
-    lake.execute(
-        "CREATE OR REPLACE TEMP TABLE in_window"
-        " (rail VARCHAR, rail_days INTEGER, bank_days INTEGER)"
+    """`in_due`, the last days of each rail's windows, and `in_tolerance`."""
+    found = lake.rows(
+        "SELECT DISTINCT rail, due_on FROM in_ledger UNION SELECT DISTINCT rail, day FROM in_rail"
+        " UNION SELECT DISTINCT rail, day FROM in_ledger WHERE kind = 'payout'"
     )
-    for (rail,) in rails:
-        window = rules.window(rail)
-        lake.execute(
-            "INSERT INTO in_window VALUES ($rail, $rail_days, $bank_days)",
-            rail=rail,
-            rail_days=window.rail_days,
-            bank_days=window.bank_days,
+    lake.execute(
+        "CREATE OR REPLACE TEMP TABLE in_due"
+        " (rail VARCHAR, day DATE, rail_last DATE, bank_last DATE)"
+    )
+    windows = [
+        (
+            rail,
+            day,
+            last_day(day, terms.rail_days, terms.rail_calendar),
+            last_day(day, terms.bank_days, terms.bank_calendar),
         )
+        for rail, day in found
+        if day is not None
+        for terms in (rules.terms(rail),)
+    ]
+    dates = {"day": pl.Date, "rail_last": pl.Date, "bank_last": pl.Date}
+    lake.append("in_due", pl.DataFrame(windows, {"rail": pl.String, **dates}, orient="row"))
+    lake.execute(
+        "CREATE OR REPLACE TEMP TABLE in_tolerance (rail VARCHAR, minor BIGINT, bps BIGINT)"
+    )
+    rails = {rail: rules.terms(rail) for rail, _ in found}
+    tolerated = bool(rules.by("tolerance"))
+    rows = [
+        (rail, terms.tolerance_minor * tolerated, terms.tolerance_bps * tolerated)
+        for rail, terms in rails.items()
+    ]
+    schema = {"rail": pl.String, "minor": pl.Int64, "bps": pl.Int64}
+    lake.append("in_tolerance", pl.DataFrame(rows, schema, orient="row"))
 
 
-def _label_groups(lake: Lake) -> None:
-    """Expected movements and bank lines that name each other, however indirectly, share a label."""
+def _rail_side(lake: Lake, rules: Rules, params: dict[str, object]) -> None:
+    temporary(lake, "recon_habits", params)
+    # Few books have charges as rows of their own; looking for whose they are costs a join.
+    charges = lake.rows("SELECT count(*) FROM in_ledger WHERE kind IN ('fee', 'tax')")[0][0]
+    only = "" if charges else " LIMIT 0"
     lake.execute(
-        "CREATE OR REPLACE TEMP TABLE recon_bank_edges AS"
-        " SELECT 'E ' || node AS here, 'L ' || line_id AS there FROM recon_bank_links"
-        " UNION ALL SELECT 'L ' || line_id, 'E ' || node FROM recon_bank_links"
+        "CREATE OR REPLACE TEMP TABLE recon_charge_rows AS"
+        f" FROM ({sql_text('recon_charge_rows')}){only}"
     )
+    temporary(lake, "recon_apart", params)
+    temporary(lake, "recon_exact", {**params, "name": _named(rules, "reference")})
+    for name in ("recon_left_ledger", "recon_left_rail"):
+        temporary(lake, name, params)
+    for found in rules.passes:
+        if found.by in _CANDIDATES:
+            _bind(lake, found, params)
+    temporary(lake, "recon_rail_members", params)
+    temporary(lake, "recon_rail_parts", params)
+    temporary(lake, "recon_rail_returns", params)
+    sums = {
+        "sums_of_ledger": bool(rules.by("sum_of_ledger")),
+        "sums_of_rail": bool(rules.by("sum_of_rail")),
+    }
+    temporary(lake, "recon_rail_groups", {**params, **sums})
+
+
+def _bind(lake: Lake, found: Pass, params: dict[str, object]) -> None:
+    """Rail rows that a pass finds an answer for take the key of that answer."""
+    text = sql_text(_CANDIDATES[found.by])
+    chosen = {**params, "name": found.name, "ledger": found.ledger, "rail": found.rail}
+    lake.execute(f"CREATE OR REPLACE TEMP TABLE recon_candidates AS {text}", **chosen)
+    temporary(lake, "recon_bound", chosen)
+    lake.execute(f"INSERT INTO recon_doubts BY NAME {sql_text('recon_new_doubts')}", **chosen)
     lake.execute(
-        "CREATE OR REPLACE TEMP TABLE recon_bank_labels AS"
-        " SELECT DISTINCT here AS node, here AS label FROM recon_bank_edges"
+        "UPDATE recon_left_rail SET key = bound.key, rule = $name FROM recon_bound AS bound"
+        " WHERE recon_left_rail.no = bound.rail_no",
+        **chosen,
     )
-    for _ in range(_MAX_STEPS):
-        lake.execute(
-            "CREATE OR REPLACE TEMP TABLE recon_bank_spread AS"
-            " SELECT own.node, least(own.label, min(near.label)) AS label"
-            " FROM recon_bank_labels AS own"
-            " INNER JOIN recon_bank_edges AS edge ON edge.here = own.node"
-            " INNER JOIN recon_bank_labels AS near ON near.node = edge.there"
-            " GROUP BY own.node, own.label"
-        )
-        moved = lake.rows(
-            "SELECT count(*) FROM recon_bank_spread AS after"
-            " INNER JOIN recon_bank_labels AS before USING (node) WHERE after.label <> before.label"
-        )[0][0]
-        lake.execute("CREATE OR REPLACE TEMP TABLE recon_bank_labels AS FROM recon_bank_spread")
-        if not moved:
-            return
+
+
+def _outcome(lake: Lake, rules: Rules, params: dict[str, object]) -> None:
+    named = {
+        "exact": _named(rules, "reference"),
+        "tolerated": _named(rules, "tolerance"),
+        "many_to_one": _named(rules, "sum_of_ledger"),
+        "one_to_many": _named(rules, "sum_of_rail"),
+    }
+    for table, names in (
+        ("recon_other_matches", ("recon_rail_matches", "recon_bank_matches")),
+        ("recon_all_breaks", ("recon_rail_breaks", "recon_bank_breaks")),
+    ):
+        union = " UNION ALL BY NAME ".join(f"({sql_text(name)})" for name in names)
+        lake.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {union}", **params, **named)
+    lake.execute(f"CREATE OR REPLACE TEMP VIEW found_matches AS {sql_text('recon_found_matches')}")
+    lake.execute(f"CREATE OR REPLACE TEMP TABLE found_breaks AS {sql_text('recon_stored_breaks')}")
+
+
+def _named(rules: Rules, by: str) -> str:
+    return next((found.name for found in rules.passes if found.by == by), by)

@@ -14,5 +14,18 @@ CREATE TABLE recon_break_log (
     expected_minor BIGINT,
     actual_minor BIGINT,
     currency VARCHAR,
-    reason VARCHAR
+    reason VARCHAR,
+    row_type VARCHAR,
+    cause VARCHAR,
+    owner VARCHAR,
+    opened_on DATE,
+    at_stake_minor BIGINT,
+    suspense_minor BIGINT,
+    suspense_account VARCHAR,
+    suspense_cause UUID,
+    transit_account VARCHAR,
+    posted_on DATE,
+    tat_due_on DATE,
+    tat_per_day_minor BIGINT,
+    as_of DATE
 );

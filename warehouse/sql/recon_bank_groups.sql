@@ -1,5 +1,5 @@
 -- grain: one group of expected movements and bank lines that name each other, with its outcome
--- inputs: recon_bank_members, in_window, in_through
+-- inputs: recon_bank_members, in_due, in_through
 -- owner: finance
 WITH grouped AS (
     SELECT
@@ -9,7 +9,7 @@ WITH grouped AS (
         coalesce(sum(amount_minor) FILTER (side = 'expected'), 0)::BIGINT AS expected_minor,
         coalesce(sum(amount_minor) FILTER (side = 'line'), 0)::BIGINT AS actual_minor,
         coalesce(min(currency) FILTER (side = 'expected'), min(currency)) AS currency,
-        count(DISTINCT currency) > 1 OR bool_or(is_mixed) AS is_mixed,
+        count(DISTINCT currency) > 1 AS is_mixed,
         coalesce(min(day) FILTER (side = 'expected'), min(day)) AS day,
         max(day) FILTER (side = 'line') AS booked_on,
         max(day) FILTER (side = 'expected') AS expected_on,
@@ -27,11 +27,10 @@ WITH grouped AS (
 dated AS (
     SELECT
         grouped.*,
-        grouped.expected_on + own.bank_days AS last_in_window,
-        $as_of::DATE IS NULL
-        OR coalesce(heard.through >= grouped.expected_on + own.bank_days, false) AS is_due
+        own.bank_last AS last_in_window,
+        $as_of::DATE IS NULL OR coalesce(heard.through >= own.bank_last, false) AS is_due
     FROM grouped
-    INNER JOIN in_window AS own ON own.rail IS NOT DISTINCT FROM grouped.rail
+    LEFT JOIN in_due AS own ON own.rail IS NOT DISTINCT FROM grouped.rail AND own.day = grouped.expected_on
     LEFT JOIN in_through AS heard ON heard.source = '*bank'
 )
 

@@ -8,6 +8,7 @@ SELECT
     booking_date AS day,
     utr,
     reference,
-    narrative
+    narrative,
+    NULL::VARCHAR AS counterparty
 FROM stg_bank_lines
 WHERE booking_date BETWEEN $day - $lookback_days::INTEGER AND $day + $lookback_days::INTEGER

@@ -1,20 +1,24 @@
 -- grain: one row of a rail's file, around the day
--- inputs: stg_rail_rows
+-- inputs: stg_rail_rows, in_words
 -- owner: finance
 SELECT
     rail_ref AS row_id,
-    coalesce(reference, 'rail ' || rail_ref) AS key,
-    "type" AS kind,
+    coalesce(kinds.meaning, lower("type")) AS kind,
+    NULL::VARCHAR AS order_id,
     reference,
     gross_minor,
     fee_minor,
     tax_minor,
     net_minor,
     currency,
-    status,
+    coalesce(statuses.meaning, lower(status)) AS status,
     rail,
     settled_on AS day,
     settlement_id,
-    utr
+    utr,
+    NULL::VARCHAR AS counterparty,
+    hash(reference, coalesce(kinds.meaning, lower("type")), currency) AS place
 FROM stg_rail_rows
+LEFT JOIN in_words AS kinds ON kinds.sort = 'kind' AND kinds.word = lower("type")
+LEFT JOIN in_words AS statuses ON statuses.sort = 'status' AND statuses.word = lower(status)
 WHERE settled_on BETWEEN $day - $lookback_days::INTEGER AND $day + $lookback_days::INTEGER

@@ -12,4 +12,4 @@ SELECT
     max(balance.closing_date) AS through
 FROM raw_bank_balances AS balance
 INNER JOIN raw_bank_files AS file ON balance.file_sha256 = file.file_sha256
-WHERE file.format = 'camt.053'
+WHERE file.format NOT IN ('camt.052', 'camt.054', 'mt942')

@@ -1,5 +1,5 @@
 -- grain: one break between ledger and rail, with the ids of all its rows
--- inputs: recon_rail_groups, recon_rail_keys, in_ledger, in_rail
+-- inputs: recon_rail_groups, recon_rail_parts, recon_rail_members, recon_doubts
 -- owner: finance
 WITH broken AS (
     SELECT *
@@ -7,44 +7,26 @@ WITH broken AS (
     WHERE outcome NOT IN ('matched', 'open') AND coalesce(day = $day::DATE, true)
 ),
 
-broken_keys AS (
-    SELECT
-        keys.group_id,
-        keys.key,
-        keys.kind,
-        keys.currency
-    FROM recon_rail_keys AS keys
-    SEMI JOIN broken ON keys.group_id = broken.group_id
-),
-
-members AS (
-    SELECT
-        keys.group_id,
-        ledger.row_id,
-        ledger.reference
-    FROM broken_keys AS keys
-    INNER JOIN in_ledger AS ledger
-        ON keys.key = ledger.key AND keys.kind = ledger.kind AND keys.currency = ledger.currency
-    UNION ALL
-    SELECT
-        keys.group_id,
-        rail.row_id,
-        rail.reference
-    FROM broken_keys AS keys
-    INNER JOIN in_rail AS rail
-        ON keys.key = rail.key AND keys.kind = rail.kind AND keys.currency = rail.currency
-),
-
 named AS (
     SELECT
-        group_id,
-        list_sort(list(row_id)) AS row_ids,
-        any_value(reference) AS reference
-    FROM members
-    GROUP BY group_id
+        parts.group_id,
+        list_sort(list(member.row_id)) AS row_ids,
+        min(member.reference) AS reference,
+        list_sort(list(DISTINCT member.status) FILTER (member.input = 'ledger')) AS our_statuses,
+        list_sort(list(DISTINCT member.status) FILTER (member.input = 'rail')) AS their_statuses,
+        max(doubt.choices) AS choices,
+        min(doubt.rule) AS rule
+    FROM recon_rail_members AS member
+    INNER JOIN recon_rail_parts AS parts
+        ON member.key = parts.key AND member.kind = parts.kind
+        AND member.currency = parts.currency AND member.part = parts.part
+    SEMI JOIN broken ON parts.group_id = broken.group_id
+    LEFT JOIN recon_doubts AS doubt ON member.input = doubt.input AND member.no = doubt.no
+    GROUP BY parts.group_id
 )
 
 SELECT
+    broken.group_id,
     broken.day AS business_date,
     broken.outcome AS kind,
     'rail' AS side,
@@ -69,21 +51,31 @@ SELECT
         WHEN 'currency_mismatch' THEN 'the ledger and the file name different currencies'
         WHEN 'amount_mismatch'
             THEN 'the file differs from the ledger by ' || (broken.rail_minor - broken.ledger_minor) || ' minor units'
-        WHEN 'status_mismatch' THEN 'the file gives another status than the ledger'
+        WHEN 'status_mismatch'
+            THEN 'the ledger says ' || array_to_string(named.our_statuses, ', ')
+            || ', the file ' || array_to_string(named.their_statuses, ', ')
         WHEN 'fee_mismatch'
-            THEN 'the rail gives back a fee of ' || -broken.fee_minor || ' minor units, and charged '
-            || -broken.expected_fee_minor
+            THEN 'the file shows a fee of ' || broken.fee_minor || ' minor units, expected '
+            || broken.expected_fee_minor
         WHEN 'tax_mismatch'
-            THEN 'the rail gives back GST of ' || -broken.tax_minor || ' minor units, and charged '
-            || -broken.expected_tax_minor
+            THEN 'the file shows a tax of ' || broken.tax_minor || ' minor units, expected '
+            || broken.expected_tax_minor
         WHEN 'reversed_unpaired'
             THEN CASE
                 WHEN broken.ledger_copies = 0 THEN 'the file has a reversal that the ledger does not have'
                 ELSE 'reversed in the ledger only; due in the file of ' || coalesce(broken.due_on::VARCHAR, 'its day')
             END
-        WHEN 'timing' THEN 'settled on ' || broken.settled_on || ', due by ' || broken.last_in_window
+        WHEN 'timing'
+            THEN CASE
+                WHEN broken.settled_on > broken.last_in_window
+                    THEN 'settled on ' || broken.settled_on || ', due by ' || broken.last_in_window
+                ELSE 'settled on ' || broken.first_settled_on || ', before it happened on ' || broken.ledger_day
+            END
         WHEN 'missing_internal' THEN 'in the file only'
         ELSE 'in the ledger only; due in the file of ' || coalesce(broken.due_on::VARCHAR, 'its day')
-    END AS reason
+    END || coalesce(
+        '; ambiguous: ' || named.choices || ' rows could answer it by ' || named.rule || ', none was taken', ''
+    ) AS reason,
+    CASE WHEN named.choices IS NOT NULL THEN 'ambiguous' END AS cause
 FROM broken
 INNER JOIN named ON broken.group_id = named.group_id

@@ -1,75 +1,99 @@
 -- grain: one input of one side: its rows and money, and where they went
--- inputs: in_ledger, in_rail, recon_rail_keys, recon_rail_groups, recon_bank_members,
---   recon_bank_groups, found_matches, found_breaks
+-- inputs: in_ledger, in_rail, in_bank, recon_exact, recon_rail_members, recon_rail_parts,
+--   recon_rail_groups, recon_bank_expected, recon_bank_members, recon_bank_groups,
+--   recon_other_matches, recon_all_breaks
 -- owner: finance
-WITH input AS (
-    SELECT
-        'rail' AS side,
-        'ledger' AS input,
-        ledger.row_id,
-        ledger.amount_minor,
-        ledger.currency,
-        groups.outcome
-    FROM in_ledger AS ledger
-    INNER JOIN recon_rail_keys AS keys
-        ON ledger.key = keys.key AND ledger.kind = keys.kind AND ledger.currency = keys.currency
-    INNER JOIN recon_rail_groups AS groups ON keys.group_id = groups.group_id
-    WHERE coalesce(groups.day = $day::DATE, true)
+WITH given AS (
+    SELECT 'rail' AS side, 'ledger' AS input, currency, count(*) AS rows_in, sum(amount_minor) AS minor
+    FROM in_ledger WHERE kind <> 'payout' GROUP BY currency
     UNION ALL
+    SELECT 'rail' AS side, 'rail' AS input, currency, count(*) AS rows_in, sum(gross_minor) AS minor
+    FROM in_rail GROUP BY currency
+    UNION ALL
+    SELECT 'bank' AS side, 'expected' AS input, currency, count(*) AS rows_in, sum(amount_minor) AS minor
+    FROM recon_bank_expected GROUP BY currency
+    UNION ALL
+    SELECT 'bank' AS side, 'line' AS input, currency, count(*) AS rows_in, sum(amount_minor) AS minor
+    FROM in_bank GROUP BY currency
+),
+
+-- What is not of this day is accounted for on another.
+at_once AS (
+    SELECT
+        side,
+        unnest(['ledger', 'rail']) AS input,
+        currency,
+        is_of_day,
+        rows_in,
+        minor
+    FROM (
+        SELECT
+            'rail' AS side,
+            currency,
+            coalesce(business_date = $day::DATE, true) AS is_of_day,
+            count(*) AS rows_in,
+            sum(amount_minor) AS minor
+        FROM recon_exact WHERE is_matched GROUP BY currency, is_of_day
+    )
+),
+
+members AS (
     SELECT
         'rail' AS side,
-        'rail' AS input,
-        rail.row_id,
-        rail.gross_minor AS amount_minor,
-        rail.currency,
-        groups.outcome
-    FROM in_rail AS rail
-    INNER JOIN recon_rail_keys AS keys
-        ON rail.key = keys.key AND rail.kind = keys.kind AND rail.currency = keys.currency
-    INNER JOIN recon_rail_groups AS groups ON keys.group_id = groups.group_id
-    WHERE coalesce(groups.day = $day::DATE, true)
+        member.input,
+        member.currency,
+        member.amount_minor,
+        parts.group_id,
+        groups.outcome,
+        groups.day
+    FROM recon_rail_members AS member
+    INNER JOIN recon_rail_parts AS parts
+        ON member.key = parts.key AND member.kind = parts.kind
+        AND member.currency = parts.currency AND member.part = parts.part
+    INNER JOIN recon_rail_groups AS groups ON parts.group_id = groups.group_id
     UNION ALL
     SELECT
         'bank' AS side,
         member.side AS input,
-        member.row_id,
-        member.amount_minor,
         member.currency,
-        groups.outcome
+        member.amount_minor,
+        member.group_id,
+        groups.outcome,
+        groups.day
     FROM recon_bank_members AS member
     INNER JOIN recon_bank_groups AS groups ON member.group_id = groups.group_id
-    WHERE coalesce(groups.day = $day::DATE, true)
 ),
 
--- What was stored, row by row: a row in two places counts twice and shows as a gap.
-stored AS (
-    SELECT
-        side,
-        'matched' AS place,
-        unnest(list_distinct([ledger_id, rail_id, bank_id, settlement_id])) AS row_id,
-        group_id AS origin
-    FROM found_matches
-    UNION
-    SELECT
-        side,
-        'broken' AS place,
-        unnest(list_distinct(row_ids)) AS row_id,
-        array_to_string(row_ids, ';') AS origin
-    FROM found_breaks
-),
-
+-- Where each group was stored: twice, or nowhere, shows as a gap.
 placed AS (
     SELECT
-        input.side,
-        input.input,
-        input.currency,
-        input.amount_minor,
-        input.outcome,
-        count(*) FILTER (stored.place = 'matched') AS matched,
-        count(*) FILTER (stored.place = 'broken') AS broken
-    FROM input
-    LEFT JOIN stored ON input.side = stored.side AND input.row_id = stored.row_id
-    GROUP BY input.side, input.input, input.currency, input.row_id, input.amount_minor, input.outcome
+        members.*,
+        coalesce(day = $day::DATE, true) AS is_of_day,
+        CASE WHEN matched.group_id IS NULL THEN 0 ELSE 1 END AS matched,
+        coalesce(broken.times, 0) AS broken
+    FROM members
+    LEFT JOIN (SELECT DISTINCT side, group_id FROM recon_other_matches) AS matched
+        ON members.side = matched.side AND members.group_id = matched.group_id
+    LEFT JOIN (
+        SELECT side, group_id, count(*) AS times FROM recon_all_breaks GROUP BY side, group_id
+    ) AS broken
+        ON members.side = broken.side AND members.group_id = broken.group_id
+),
+
+flows AS (
+    SELECT side, input, currency, 'given' AS place, rows_in, minor FROM given
+    UNION ALL
+    SELECT side, input, currency, 'matched' AS place, rows_in, minor FROM at_once WHERE is_of_day
+    UNION ALL
+    SELECT side, input, currency, 'given' AS place, -rows_in, -minor FROM at_once WHERE NOT is_of_day
+    UNION ALL
+    SELECT side, input, currency, 'given' AS place, -1, -amount_minor FROM placed WHERE NOT is_of_day
+    UNION ALL
+    SELECT side, input, currency, 'matched' AS place, matched, matched * amount_minor FROM placed WHERE is_of_day
+    UNION ALL
+    SELECT side, input, currency, 'broken' AS place, broken, broken * amount_minor FROM placed WHERE is_of_day
+    UNION ALL
+    SELECT side, input, currency, 'open' AS place, 1, amount_minor FROM placed WHERE is_of_day AND outcome = 'open'
 )
 
 SELECT
@@ -77,13 +101,15 @@ SELECT
     side,
     input,
     currency,
-    count(*) AS input_count,
-    sum(amount_minor)::BIGINT AS input_minor,
-    sum(matched)::BIGINT AS matched_count,
-    sum(amount_minor * matched)::BIGINT AS matched_minor,
-    sum(broken)::BIGINT AS broken_count,
-    sum(amount_minor * broken)::BIGINT AS broken_minor,
-    count(*) FILTER (outcome = 'open') AS open_count,
-    coalesce(sum(amount_minor) FILTER (outcome = 'open'), 0)::BIGINT AS open_minor
-FROM placed
+    coalesce(sum(rows_in) FILTER (place = 'given'), 0)::BIGINT AS input_count,
+    coalesce(sum(minor) FILTER (place = 'given'), 0)::BIGINT AS input_minor,
+    coalesce(sum(rows_in) FILTER (place = 'matched'), 0)::BIGINT AS matched_count,
+    coalesce(sum(minor) FILTER (place = 'matched'), 0)::BIGINT AS matched_minor,
+    coalesce(sum(rows_in) FILTER (place = 'broken'), 0)::BIGINT AS broken_count,
+    coalesce(sum(minor) FILTER (place = 'broken'), 0)::BIGINT AS broken_minor,
+    coalesce(sum(rows_in) FILTER (place = 'open'), 0)::BIGINT AS open_count,
+    coalesce(sum(minor) FILTER (place = 'open'), 0)::BIGINT AS open_minor
+FROM flows
 GROUP BY side, input, currency
+-- A day has no line for money of other days only.
+HAVING input_count <> 0 OR input_minor <> 0 OR count(*) FILTER (place <> 'given' AND rows_in <> 0) > 0

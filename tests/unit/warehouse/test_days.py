@@ -233,10 +233,11 @@ def test_a_reversal_waits_for_its_file_and_pairs_with_it(
     receive(warehouse, tmp_path, "b.csv", switch_file.render(rail_file([stranger], NEXT_DAY)))
     stage(warehouse, NEXT_DAY)
     assert reconcile_day(warehouse, DAY, as_of=THIRD_DAY).breaks == {"reversed_unpaired": 1}
+    # The evening is of the next bank day, and its window ends a day after that.
     late = rail_line(back, -10_000, evening, type="REVERSAL")
-    receive(warehouse, tmp_path, "c.csv", switch_file.render(rail_file([late], THIRD_DAY)))
-    stage(warehouse, THIRD_DAY)
-    found = reconcile_day(warehouse, DAY, as_of=LAST_DAY)
+    receive(warehouse, tmp_path, "c.csv", switch_file.render(rail_file([late], LAST_DAY)))
+    stage(warehouse, LAST_DAY)
+    found = reconcile_day(warehouse, DAY, as_of=LAST_DAY + timedelta(days=1))
     assert (found.breaks, found.opened, found.closed) == ({"timing": 1}, 1, 1)
     assert conservation_gap(warehouse) == 0
 
