@@ -11,6 +11,8 @@ export UV_PYTHON_DOWNLOADS := never
 # Where `db-migrate` works; empty: the database that config/khata.yaml names.
 DATABASE_URL ?=
 ARGS ?=
+# The business day that `settle` works on.
+DATE ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo dev db-migrate mock-banks train settle test test-integration test-e2e simulate \
@@ -43,8 +45,8 @@ mock-banks: $(READY) ## Run the sandbox banks, UPI switch and card acquirers alo
 train: $(READY) ## Train a fraud model, judge it, and promote it if every gate holds
 	$(BIN)/python -m pipelines train $(ARGS)
 
-settle: $(READY) ## Settle a closed business day (ARGS="--date 2025-01-15")
-	$(BIN)/python -m pipelines settle $(ARGS)
+settle: $(READY) ## Settle a closed business day (DATE=2025-01-15)
+	$(BIN)/python -m pipelines settle $(if $(DATE),--date $(DATE)) $(ARGS)
 
 test: $(READY) ## Everything that must hold
 	$(BIN)/python -m pytest $(ARGS)

@@ -46,5 +46,9 @@ union
 select a.refund_id from attempts a
 where a.refund_id = any(%(resources)s::uuid[]) and a.status in ('sent', 'pending', 'unknown')
 
+-- name: open_before
+select count(*) from attempts
+where status in ('sent', 'pending', 'unknown') and sent_at < %(instant)s
+
 -- name: modes
 select id, livemode from attempts where id = any(%(ids)s::uuid[])

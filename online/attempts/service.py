@@ -100,6 +100,10 @@ class Attempts:
         """Those payments and refunds of `resources` whose rail has not given its last word."""
         return await store.open_of(connection, resources)
 
+    async def open_before(self, connection: Connection, instant: datetime) -> int:
+        """How many attempts that were sent before `instant` have no outcome."""
+        return await store.open_before(connection, instant)
+
     async def claim(
         self, connection: Connection, attempt_id: UUID, claim_until: datetime
     ) -> Attempt | None:

@@ -56,6 +56,10 @@ async def open_of(connection: Connection, resources: Collection[UUID]) -> set[UU
     return {row.id for row in rows}
 
 
+async def open_before(connection: Connection, instant: datetime) -> int:
+    return int(await QUERIES.scalar(connection, "open_before", instant=instant))
+
+
 async def due(
     connection: Connection, now: datetime, claim_until: datetime, most: int
 ) -> list[Attempt]:

@@ -81,12 +81,19 @@ def suspense(source: str) -> Account:
     return Account(f"suspense:{source}", "C")
 
 
+def writeoff(reason: str) -> Account:
+    """What was given up (a debit) or kept (a credit) for a reason of the list."""
+    return Account(f"writeoff:{reason}", "D")
+
+
 FEES_MDR: Final = Account("fees:mdr", "C", striped=True)
 FEES_DISPUTE: Final = Account("fees:dispute", "C", striped=True)
 TAX_IGST: Final = Account("tax:igst", "C", striped=True)
 TAX_CGST: Final = Account("tax:cgst", "C", striped=True)
 TAX_SGST: Final = Account("tax:sgst", "C", striped=True)
+TAX_TDS: Final = Account("tax:tds", "C", striped=True)
 TAX_GST_INPUT: Final = Account("tax:gst:input", "D")
+COSTS_TAT: Final = Account("costs:tat", "D")
 EQUITY_OPENING: Final = Account("equity:opening", "C")
 
 
@@ -95,13 +102,15 @@ _OFFLINE: Final[dict[tuple[str, str], Callable[[str], Account]]] = {
     ("rail", "receivable"): rail_receivable,
     ("rail", "in_transit"): rail_in_transit,
     ("payouts", "in_transit"): payouts_in_transit,
+    ("refunds", "payable"): refunds_payable,
 }
+_OFFLINE_WHOLE: Final = {account.code: account for account in (TAX_GST_INPUT, COSTS_TAT)}
 
 
 def offline_account(code: str) -> Account | None:
     """The account that a bank or rail file may move, or None: never a merchant's own."""
-    if code == TAX_GST_INPUT.code:
-        return TAX_GST_INPUT
+    if code in _OFFLINE_WHOLE:
+        return _OFFLINE_WHOLE[code]
     match code.split(":"):
         case ["bank", name]:
             return bank(name)

@@ -1,8 +1,8 @@
 """One batch of changes: lock what they touch, decide each refusal, write the rest set-wise.
 
-The order of locks is global (idempotency keys, aggregates by table and id, limit counters,
-accounts by id), so that two batches never wait for each other in a circle. Refusals are decided
-here, in Python, against the locked rows plus what earlier changes of the same batch did.
+The order of locks is global (open months, idempotency keys, aggregates by table and id, limit
+counters, accounts by id), so that two batches never wait for each other in a circle. Refusals are
+decided here, in Python, against the locked rows plus what earlier changes of the same batch did.
 """
 
 from collections import defaultdict
@@ -19,6 +19,7 @@ from online.kernel.errors import (
     InvalidRequest,
     KhataError,
     LimitExceeded,
+    PeriodClosed,
     VersionConflict,
 )
 from online.ledger.balance import Balance, Delta
@@ -71,6 +72,7 @@ class Batch:
         self._versions: dict[tuple[str, UUID], int] = {}
         self._counters: dict[LimitKey, Counter] = {}
         self._balances: dict[UUID, Balance] = {}
+        self._open_from: date | None = None
         self._copies: dict[str, tuple[Table, list[Sequence[Any]]]] = {}
         self._updates: dict[str, tuple[Snapshot, dict[UUID, msgspec.Struct]]] = {}
         self._answers: list[tuple[UUID, str, int, bytes]] = []
@@ -113,6 +115,8 @@ class Batch:
             }
         )
         if accounts:
+            # Months stay as open as they are from here to the commit.
+            plan.insert(0, (QUERIES["open_from"], {}, self._keep_open_from))
             plan.append((QUERIES["lock_accounts"], {"ids": accounts}, self._keep_accounts))
         return plan
 
@@ -123,6 +127,9 @@ class Batch:
                 if row.expected_version:
                     wanted.setdefault(row.snapshot.name, (row.snapshot, set()))[1].add(row.id)
         return wanted
+
+    def _keep_open_from(self, rows: list[Any]) -> None:
+        ((self._open_from,),) = rows
 
     def _keep_keys(self, rows: list[Any]) -> None:
         for row in rows:
@@ -152,6 +159,7 @@ class Batch:
             refusal = (
                 self._key_refusal(change.reserve)
                 or self._version_refusal(change)
+                or self._period_refusal(change.journals)
                 or self._limit_refusal(change.limits)
                 or self._funds_refusal(change.journals)
             )
@@ -173,6 +181,14 @@ class Batch:
                     f"{row.snapshot.name} changed meanwhile: at version {found}, "
                     f"decided on {row.expected_version}"
                 )
+        return None
+
+    def _period_refusal(self, journals: Sequence[Journal]) -> KhataError | None:
+        if self._open_from is None:  # no month was ever closed
+            return None
+        for journal in journals:
+            if journal.business_date < self._open_from:
+                return PeriodClosed(f"{journal.business_date} is in a closed month")
         return None
 
     def _limit_refusal(self, moves: Sequence[LimitMove]) -> KhataError | None:

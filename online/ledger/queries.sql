@@ -7,6 +7,10 @@ select u.* from unnest(
 order by 1
 on conflict do nothing
 
+-- name: open_from
+-- The first day that may be posted to; no month closes before this transaction has ended.
+select khata_open_from()
+
 -- name: lock_keys
 select k.merchant_id, k.key, k.request_hash, k.resource_id, k.status, k.body, k.created_at
 from idempotency_keys k

@@ -1,13 +1,13 @@
 """Questions that other slices ask the books. Reading only; the writer is the one that writes."""
 
-from collections.abc import Collection
-from datetime import date
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 import msgspec
 
-from online.ledger.days import DaySums, MerchantDay
+from online.ledger.pending import Span, Standing, Sums
 from online.platform.sql import Connection, load_queries
 
 QUERIES: Final = load_queries("online.ledger", "reading.sql")
@@ -15,9 +15,9 @@ QUERIES: Final = load_queries("online.ledger", "reading.sql")
 CauseKind = tuple[UUID, str]
 
 
-class _SumRow(DaySums, frozen=True, kw_only=True):
-    account_id: UUID
-    business_date: date
+class _StandingRow(Sums, frozen=True, kw_only=True):
+    carried_minor: int
+    balance_minor: int
 
 
 class _PostedRow(msgspec.Struct, frozen=True):
@@ -32,28 +32,48 @@ async def posted(connection: Connection, wanted: Collection[CauseKind]) -> set[C
     return {(row.cause, row.kind) for row in rows}
 
 
-async def day_sums(
-    connection: Connection, days: Collection[MerchantDay]
-) -> dict[MerchantDay, DaySums]:
-    """Captures, refunds, disputes, fees and taxes of each day; zeros where nothing moved."""
-    distinct = list(dict.fromkeys(days))
+async def standings(connection: Connection, spans: Sequence[Span]) -> list[Standing]:
+    """Captures, refunds, disputes, fees and taxes of each span, and what was there before.
+
+    In the order of `spans`, read in one statement: everything is as of one moment.
+    """
     rows = await QUERIES.all(
         connection,
-        "pending_day_sums",
-        _SumRow,
-        accounts=[day.account_id for day in distinct],
-        days=[day.business_date for day in distinct],
+        "pending_standings",
+        _StandingRow,
+        accounts=[span.account_id for span in spans],
+        starts=[span.starts_at for span in spans],
+        ends=[span.ends_at for span in spans],
     )
-    found = {(row.account_id, row.business_date): row for row in rows}
-    nothing = DaySums()
-    return {day: _bare(found.get((day.account_id, day.business_date), nothing)) for day in distinct}
+    return [_standing(row) for row in rows]
 
 
-def _bare(sums: DaySums) -> DaySums:
-    return DaySums(
-        gross_minor=sums.gross_minor,
-        refunds_minor=sums.refunds_minor,
-        disputes_minor=sums.disputes_minor,
-        fees_minor=sums.fees_minor,
-        tax_minor=sums.tax_minor,
+def _standing(row: _StandingRow) -> Standing:
+    sums = Sums(**{name: getattr(row, name) for name in Sums.__struct_fields__})
+    return Standing(sums=sums, carried_minor=row.carried_minor, balance_minor=row.balance_minor)
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of a pending account, in the merchant's sign: credit positive."""
+
+    id: UUID
+    transaction_id: UUID
+    kind: str
+    reference: str | None
+    payment_id: str | None
+    amount_minor: int
+    occurred_at: datetime
+
+
+async def lines(connection: Connection, span: Span, *, after: UUID | None, most: int) -> list[Line]:
+    """The entries of a span but settlements themselves, in the order of posting."""
+    return await QUERIES.all(
+        connection,
+        "pending_lines",
+        Line,
+        account=span.account_id,
+        starts_at=span.starts_at,
+        ends_at=span.ends_at,
+        after=after,
+        most=most,
     )

@@ -121,8 +121,22 @@ def fee_returned(pending: Account, fee: int, tax: Tax) -> Legs:
     )
 
 
-def settlement(merchant_id: UUID, pending: Account, net: int) -> Legs:
-    return legs(debit(pending, net), credit(chart.merchant_payable(merchant_id), net))
+def settlement(
+    merchant_id: UUID, pending: Account, *, payout: int, reserve: int, tranche: str, tds: int
+) -> Legs:
+    """What is owed leaves pending: to be paid out, held back, and paid to the tax office."""
+    return legs(
+        debit(pending, payout + reserve + tds),
+        credit(chart.merchant_reserve(merchant_id, tranche), reserve),
+        credit(chart.TAX_TDS, tds),
+        credit(chart.merchant_payable(merchant_id), payout),
+    )
+
+
+def reserve_released(merchant_id: UUID, pending: Account, tranche: str, amount: int) -> Legs:
+    return legs(
+        debit(chart.merchant_reserve(merchant_id, tranche), amount), credit(pending, amount)
+    )
 
 
 def payout_sent(merchant_id: UUID, rail: str, amount: int) -> Legs:
@@ -137,3 +151,9 @@ def payout_returned(merchant_id: UUID, rail: str, amount: int) -> Legs:
         debit(chart.payouts_in_transit(rail), amount),
         credit(chart.merchant_payable(merchant_id), amount),
     )
+
+
+def out_of_suspense(suspense: Account, to: Account, amount: int) -> Legs:
+    """What a break held there, to where it belongs or is written off; `amount` as suspense shows
+    it, credit positive. Back again with the sign turned."""
+    return legs(Posting(suspense, -amount), Posting(to, amount))

@@ -28,6 +28,7 @@ from online.kernel.errors import (
     LimitExceeded,
     OverCapture,
     OverRefund,
+    PeriodClosed,
     Unavailable,
     VersionConflict,
 )
@@ -64,6 +65,7 @@ _BY_CONSTRAINT: Final[dict[str, type[KhataError]]] = {
     "ledger_accounts_ceiling": InsufficientFunds,
     "limit_counters_cap": LimitExceeded,
     "ledger_transactions_cause_kind_key": AlreadyPosted,
+    "ledger_entries_period_open": PeriodClosed,
 }
 
 

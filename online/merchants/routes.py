@@ -1,7 +1,7 @@
 """`/api/v1/merchants`, for the operator."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from litestar import Request, Response, Router, get, post
 from litestar.di import NamedDependency
@@ -9,7 +9,15 @@ from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
 from online.kernel import ids
-from online.merchants.domain import MdrOnRefund, Merchant, NewTerms, Size
+from online.merchants.domain import (
+    MIDNIGHT,
+    MdrOnRefund,
+    Merchant,
+    NewTerms,
+    Schedule,
+    Size,
+    TdsSection,
+)
 from online.merchants.service import Merchants
 from online.platform.calls import check_match, etag
 from online.platform.openapi_page import problems
@@ -21,6 +29,33 @@ ExposureLimit = Annotated[
     int,
     Meta(ge=0, le=10**15, description="minor units that refunds may take the balance below zero"),
 ]
+LegalName = Annotated[str, Meta(min_length=1, max_length=200, description="as on invoices")]
+Gstin = Annotated[str, Meta(pattern=r"^[0-9A-Z]{15}\Z", description="of the merchant's state")]
+Address = Annotated[str, Meta(min_length=1, max_length=500)]
+Weekday = Annotated[int, Meta(ge=1, le=7, description="that ends a weekly period; 1 is Monday")]
+TimeOfDay = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]\Z")]
+Cycles = Annotated[
+    tuple[TimeOfDay, ...],
+    Meta(max_length=9, description="ends of a day's cycles in India, before the cut-off"),
+]
+Cutoff = Annotated[
+    str,
+    Meta(
+        pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)\Z",
+        description="when a business day ends for settlement, in India; 24:00 is midnight",
+    ),
+]
+MinPayout = Annotated[
+    int, Meta(ge=0, le=10**15, description="minor units; less stays until there is more")
+]
+ReserveBps = Annotated[int, Meta(ge=0, le=10_000, description="basis points of what is captured")]
+ReserveDays = Annotated[int, Meta(ge=0, le=730, description="days until a reserve is released")]
+TdsBps = Annotated[
+    int, Meta(ge=0, le=10_000, description="instead of the section's own rate, in basis points")
+]
+# What a change may take away again is sent as an empty text.
+GstinOrNone = Annotated[str, Meta(pattern=r"^([0-9A-Z]{15})?\Z")]
+AddressOrNone = Annotated[str, Meta(max_length=500)]
 
 
 class CreateMerchant(WireStruct, frozen=True, kw_only=True):
@@ -33,16 +68,79 @@ class CreateMerchant(WireStruct, frozen=True, kw_only=True):
     size: Size = "standard"
     requires_signature: bool = True
     livemode: bool = False
+    legal_name: LegalName | None = None
+    gstin: Gstin | None = None
+    address: Address | None = None
+    settlement_schedule: Schedule = "daily"
+    settlement_weekday: Weekday | None = None
+    settlement_cycles: Cycles = ()
+    cutoff: Cutoff = MIDNIGHT
+    min_payout: MinPayout = 0
+    reserve_bps: ReserveBps = 0
+    reserve_days: ReserveDays = 0
+    tds_section: TdsSection | None = None
+    tds_bps: TdsBps | None = None
+
+    def terms(self) -> NewTerms:
+        return NewTerms(
+            legal_name=self.legal_name,
+            gstin=self.gstin,
+            address=self.address,
+            settlement_schedule=self.settlement_schedule,
+            settlement_weekday=self.settlement_weekday,
+            settlement_cycles=self.settlement_cycles,
+            cutoff=self.cutoff,
+            min_payout_minor=self.min_payout,
+            reserve_bps=self.reserve_bps,
+            reserve_days=self.reserve_days,
+            tds_section=self.tds_section or "",
+            tds_bps=self.tds_bps,
+        )
 
 
 class ChangeTerms(WireStruct, frozen=True, kw_only=True):
-    """What is left out stays as it is."""
+    """What is left out stays as it is, but that a schedule comes with its weekday or cycles and a
+    TDS section with its rate. An empty `gstin`, `address` or `tds_section` takes it away.
+    """
 
     settlement_days: SettlementDays | None = None
     exposure_limit: ExposureLimit | None = None
     mdr_on_refund: MdrOnRefund | None = None
     size: Size | None = None
     requires_signature: bool | None = None
+    legal_name: LegalName | None = None
+    gstin: GstinOrNone | None = None
+    address: AddressOrNone | None = None
+    settlement_schedule: Schedule | None = None
+    settlement_weekday: Weekday | None = None
+    settlement_cycles: Cycles | None = None
+    cutoff: Cutoff | None = None
+    min_payout: MinPayout | None = None
+    reserve_bps: ReserveBps | None = None
+    reserve_days: ReserveDays | None = None
+    tds_section: Literal["194-O", ""] | None = None
+    tds_bps: TdsBps | None = None
+
+    def terms(self) -> NewTerms:
+        return NewTerms(
+            settlement_days=self.settlement_days,
+            exposure_limit_minor=self.exposure_limit,
+            mdr_on_refund=self.mdr_on_refund,
+            size=self.size,
+            requires_signature=self.requires_signature,
+            legal_name=self.legal_name,
+            gstin=self.gstin,
+            address=self.address,
+            settlement_schedule=self.settlement_schedule,
+            settlement_weekday=self.settlement_weekday,
+            settlement_cycles=self.settlement_cycles,
+            cutoff=self.cutoff,
+            min_payout_minor=self.min_payout,
+            reserve_bps=self.reserve_bps,
+            reserve_days=self.reserve_days,
+            tds_section=self.tds_section,
+            tds_bps=self.tds_bps,
+        )
 
 
 class MerchantView(Struct, frozen=True, kw_only=True):
@@ -58,6 +156,18 @@ class MerchantView(Struct, frozen=True, kw_only=True):
     version: int
     livemode: bool
     created_at: datetime
+    legal_name: str
+    gstin: str | None
+    address: str | None
+    settlement_schedule: str
+    settlement_weekday: int | None
+    settlement_cycles: list[str]
+    cutoff: str
+    min_payout: int
+    reserve_bps: int
+    reserve_days: int
+    tds_section: str | None
+    tds_bps: int | None
 
     @classmethod
     def of(cls, merchant: Merchant) -> "MerchantView":
@@ -74,6 +184,18 @@ class MerchantView(Struct, frozen=True, kw_only=True):
             version=merchant.version,
             livemode=merchant.livemode,
             created_at=merchant.created_at,
+            legal_name=merchant.legal_name,
+            gstin=merchant.gstin,
+            address=merchant.address,
+            settlement_schedule=merchant.settlement_schedule,
+            settlement_weekday=merchant.settlement_weekday,
+            settlement_cycles=list(merchant.settlement_cycles),
+            cutoff=merchant.cutoff,
+            min_payout=merchant.min_payout_minor,
+            reserve_bps=merchant.reserve_bps,
+            reserve_days=merchant.reserve_days,
+            tds_section=merchant.tds_section,
+            tds_bps=merchant.tds_bps,
         )
 
 
@@ -108,6 +230,7 @@ async def create_merchant(
         size=data.size,
         requires_signature=data.requires_signature,
         livemode=data.livemode,
+        terms=data.terms(),
         actor=principal.actor,
     )
     return NewMerchantView(
@@ -146,19 +269,11 @@ async def change_terms(
     principal: NamedDependency[Principal],
     merchants: NamedDependency[Merchants],
 ) -> Response[MerchantView]:
-    terms = NewTerms(
-        settlement_days=data.settlement_days,
-        exposure_limit_minor=data.exposure_limit,
-        mdr_on_refund=data.mdr_on_refund,
-        size=data.size,
-        requires_signature=data.requires_signature,
-    )
-
     def agree(merchant: Merchant) -> None:
         check_match(request, merchant.version)
 
     id_ = ids.decode("mrc", merchant_id)
-    return _shown(await merchants.change_terms(id_, terms, agree, principal.actor))
+    return _shown(await merchants.change_terms(id_, data.terms(), agree, principal.actor))
 
 
 def _shown(merchant: Merchant) -> Response[MerchantView]:

@@ -1,6 +1,6 @@
 """Merchants join with a client and two keys, and are looked up on every payment."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from online.security.service import Credentials, NewClient, NewSigningKey
 # How long another process may go on with a merchant's old terms.
 _STALE_S: Final = 5
 _CURRENCY: Final = "INR"  # the one that payments are taken in
+_USUAL: Final = NewTerms()
 
 
 class NewMerchant(Struct, frozen=True, kw_only=True):
@@ -50,10 +51,14 @@ class Merchants:
         exposure_limit_minor: int = 0,
         mdr_on_refund: MdrOnRefund = "kept",
         size: Size = "standard",
+        terms: NewTerms = _USUAL,
         merchant_id: UUID | None = None,
         actor: str = "operator",
     ) -> NewMerchant:
-        """All of it in one transaction; `merchant_id` is for worlds made from a seed."""
+        """All of it in one transaction; `terms` are those beyond what is named here.
+
+        `merchant_id` is for worlds made from a seed.
+        """
         now = self._clock.now()
         merchant = Merchant(
             id=merchant_id or ids.new(now),
@@ -68,7 +73,9 @@ class Merchants:
             version=1,
             livemode=livemode,
             created_at=now,
+            legal_name=name,
         )
+        merchant = terms.over(merchant)
         keys = self._credentials
         async with self._database.transaction() as tx:
             await store.insert_merchant(tx, merchant, actor)
@@ -101,10 +108,10 @@ class Merchants:
             if merchant is None:
                 raise NotFound("there is no such merchant")
             agree(merchant)
-            given = {k: v for k, v in structs.asdict(terms).items() if v is not None}
-            if all(getattr(merchant, name) == value for name, value in given.items()):
+            changed = terms.over(merchant)
+            if changed == merchant:
                 return merchant
-            changed = structs.replace(merchant, version=merchant.version + 1, **given)
+            changed = structs.replace(changed, version=merchant.version + 1)
             await store.update_terms(tx, changed, actor, now)
             if changed.exposure_limit_minor != merchant.exposure_limit_minor:
                 pending = chart.merchant_pending(merchant_id, changed.exposure_limit_minor)
@@ -122,6 +129,11 @@ class Merchants:
                 raise NotFound("there is no such merchant")
             self._known.put(merchant_id, merchant)
         return merchant
+
+    async def get_all(self, merchant_ids: Collection[UUID]) -> dict[UUID, Merchant]:
+        """Those that there are, as they are now."""
+        async with self._database.connection() as connection:
+            return await store.merchants(connection, merchant_ids)
 
     async def requires_signature(self, merchant_id: UUID) -> bool:
         """For the gate."""

@@ -1,7 +1,12 @@
-"""A settlement's states, its batch and its dates. Pure: events in, rows out."""
+"""A settlement's states, the batch it is made from, what it comes to. Pure: events in, rows out.
+
+A period's movement is `net`; what earlier periods left is `carried`. What is due to the reserve and
+the tax office is taken before the payout. Where nothing can be paid (a negative balance, less than
+the minimum) nothing is posted at all: the money stays in pending, what is due stays due.
+"""
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
@@ -11,28 +16,46 @@ import msgspec
 from online.kernel import events as ev
 from online.kernel import ids
 from online.kernel.events import Event, Occurred
+from online.kernel.money import divide_half_even
 from online.kernel.transitions import next_status
-from online.ledger.days import DaySums
+from online.ledger.pending import Standing, Sums
+from online.merchants.domain import MIDNIGHT, Merchant
+from online.settlements.periods import cutoff_at
+
+_BPS: Final = 10_000
 
 
 class Status(StrEnum):
-    CREATED = "created"  # stays so when nothing is owed: the balance is carried forward
+    CREATED = "created"  # owed, and waits for its pay date
+    CARRIED = "carried"  # nothing is paid: the balance goes into the next period
     PAYOUT_SENT = "payout_sent"
     PAID = "paid"
     PAYOUT_FAILED = "payout_failed"
+    RETURNED = "returned"  # the bank sent back what it had paid
 
 
 S = Status
+# A reserve comes free whatever became of the payout.
+_HELD: Final = (S.CREATED, S.PAYOUT_SENT, S.PAID, S.PAYOUT_FAILED, S.RETURNED)
 TRANSITIONS: Final[Mapping[tuple[Status | None, type[Event]], Status]] = {
     (None, ev.SettlementCreated): S.CREATED,
+    (S.CREATED, ev.SettlementCarried): S.CARRIED,
     (S.CREATED, ev.SettlementPayoutSent): S.PAYOUT_SENT,
     (S.PAYOUT_SENT, ev.SettlementPaid): S.PAID,
     (S.PAYOUT_SENT, ev.SettlementPayoutFailed): S.PAYOUT_FAILED,
+    (S.PAID, ev.SettlementPayoutReturned): S.RETURNED,
+    (S.PAYOUT_FAILED, ev.SettlementPayoutSent): S.PAYOUT_SENT,
+    (S.RETURNED, ev.SettlementPayoutSent): S.PAYOUT_SENT,
+    **{(status, ev.SettlementReserveReleased): status for status in _HELD},
 }
 
 
 class Settlement(msgspec.Struct, frozen=True, kw_only=True):
-    """Row of `settlements`; amounts in minor units of `currency`."""
+    """Row of `settlements`; amounts in minor units of `currency`.
+
+    `starts_at` None: since the merchant's beginning. `reserve_minor` and `tds_minor` were taken,
+    of what was due; `withheld_minor` is what the balance no longer held when it was settled.
+    """
 
     id: UUID
     merchant_id: UUID
@@ -52,40 +75,102 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     livemode: bool
     created_at: datetime
+    starts_at: datetime | None
+    ends_at: datetime
+    released_minor: int
+    carried_minor: int
+    reserve_due_minor: int
+    tds_due_minor: int
+    tds_minor: int
+    withheld_minor: int
+    payout_minor: int
+    carried_out_minor: int
+    pay_on: date
+    release_on: date | None
+    reserve_released_on: date | None
+    payout_code: str | None
+
+    @property
+    def reference(self) -> str:
+        return ids.encode("stl", self.id)
+
+    @property
+    def left(self) -> "Left":
+        """What it leaves due to the next one."""
+        return Left(
+            reserve_minor=self.reserve_due_minor - self.reserve_minor,
+            tds_minor=self.tds_due_minor - self.tds_minor,
+        )
+
+
+class Left(msgspec.Struct, frozen=True, kw_only=True):
+    """Due, and not taken yet because nothing could be paid."""
+
+    reserve_minor: int = 0
+    tds_minor: int = 0
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """What offline says a merchant's day amounts to, in minor units; signs as in `DaySums`."""
+    """What offline says a merchant's period amounts to, in minor units; signs as in `Sums`.
+
+    None is what it does not say: then the books' own number holds. `reserve_minor` and
+    `tds_minor` are what is due, `payout_minor` what is owed after them, negative too.
+    """
 
     merchant_id: UUID
     business_date: date
     currency: str
-    sums: DaySums
-    reserve_minor: int
+    sums: Sums
     net_minor: int
     count: int
-    snapshot: int | None
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    carried_minor: int | None = None
+    reserve_minor: int | None = None
+    tds_minor: int | None = None
+    payout_minor: int | None = None
+    snapshot: int | None = None
+
+
+class Outturn(msgspec.Struct, frozen=True, kw_only=True):
+    """What a period comes to by the books: what is due, owed, and can be paid now."""
+
+    standing: Standing
+    reserve_due_minor: int
+    tds_due_minor: int
+    owed_minor: int
+    payout_minor: int  # 0: all stays in pending
 
     @property
-    def settlement_id(self) -> UUID:
-        merchant = ids.encode("mrc", self.merchant_id)
-        return ids.derived("settlement", merchant, self.business_date.isoformat(), self.currency)
+    def is_paid(self) -> bool:
+        return self.payout_minor > 0
 
-    def created(self) -> ev.SettlementCreated:
-        return ev.SettlementCreated(
-            merchant_id=ids.encode("mrc", self.merchant_id),
-            business_date=self.business_date.isoformat(),
-            currency=self.currency,
-            gross=self.sums.gross_minor,
-            refunds=self.sums.refunds_minor,
-            disputes=self.sums.disputes_minor,
-            fees=self.sums.fees_minor,
-            tax=self.sums.tax_minor,
-            reserve=self.reserve_minor,
-            net=self.net_minor,
-            count=self.count,
-            warehouse_snapshot=self.snapshot,
-        )
+    @property
+    def posted_minor(self) -> int:
+        """What leaves pending."""
+        if not self.is_paid:
+            return 0
+        return self.payout_minor + self.reserve_due_minor + self.tds_due_minor
+
+    @property
+    def carried_out_minor(self) -> int:
+        return self.standing.carried_minor + self.standing.sums.net_minor - self.posted_minor
+
+
+def reckon(standing: Standing, left: Left, terms: Merchant, tds_bps: int) -> Outturn:
+    """Refunds after the period may have used what it earned: no more is paid than there is."""
+    base = max(standing.sums.gross_minor, 0)
+    reserve = left.reserve_minor + divide_half_even(base * terms.reserve_bps, _BPS)
+    tds = left.tds_minor + divide_half_even(base * tds_bps, _BPS)
+    owed = standing.carried_minor + standing.sums.net_minor - reserve - tds
+    payable = min(owed, standing.balance_minor - reserve - tds)
+    return Outturn(
+        standing=standing,
+        reserve_due_minor=reserve,
+        tds_due_minor=tds,
+        owed_minor=owed,
+        payout_minor=payable if payable >= max(terms.min_payout_minor, 1) else 0,
+    )
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,7 +181,12 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     disputes_minor: int
     fees_minor: int
     tax_minor: int
+    released_minor: int
     net_minor: int
+    carried_minor: int
+    reserve_minor: int
+    tds_minor: int
+    payout_minor: int
 
     def __bool__(self) -> bool:
         return any(msgspec.structs.astuple(self))
@@ -106,17 +196,35 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
         named = [f"{name.removesuffix('_minor')} by {by}" for name, by in fields.items() if by]
         return "differs from the ledger: " + ", ".join(named)
 
+    @property
+    def param(self) -> str:
+        """The field to look at first: the net, if it is off, since all parts end there."""
+        fields = msgspec.structs.asdict(self)
+        off = "net_minor" if self.net_minor else next(name for name, by in fields.items() if by)
+        return off.removesuffix("_minor")
 
-def difference(batch: Batch, books: DaySums) -> Difference:
+
+def difference(batch: Batch, books: Outturn) -> Difference:
     """Every sum is compared, so that two mistakes cannot cancel out in the net."""
+    said, found = (msgspec.structs.asdict(each) for each in (batch.sums, books.standing.sums))
+
+    def gap(claimed: int | None, right: int) -> int:
+        return 0 if claimed is None else claimed - right
+
     return Difference(
-        gross_minor=batch.sums.gross_minor - books.gross_minor,
-        refunds_minor=batch.sums.refunds_minor - books.refunds_minor,
-        disputes_minor=batch.sums.disputes_minor - books.disputes_minor,
-        fees_minor=batch.sums.fees_minor - books.fees_minor,
-        tax_minor=batch.sums.tax_minor - books.tax_minor,
-        net_minor=batch.net_minor - (books.net_minor - batch.reserve_minor),
+        **{name: value - found[name] for name, value in said.items()},
+        net_minor=batch.net_minor - books.standing.sums.net_minor,
+        carried_minor=gap(batch.carried_minor, books.standing.carried_minor),
+        reserve_minor=gap(batch.reserve_minor, books.reserve_due_minor),
+        tds_minor=gap(batch.tds_minor, books.tds_due_minor),
+        payout_minor=gap(batch.payout_minor, books.owed_minor),
     )
+
+
+def settlement_id(merchant_id: UUID, currency: str, starts_at: datetime | None) -> UUID:
+    """By where it begins: two batches for what follows the same settlement are one."""
+    begins = starts_at.astimezone(UTC).isoformat() if starts_at else "first"
+    return ids.derived("settlement", ids.encode("mrc", merchant_id), currency, begins)
 
 
 def apply(state: Settlement | None, occurred: Occurred) -> Settlement:
@@ -132,10 +240,15 @@ def apply(state: Settlement | None, occurred: Occurred) -> Settlement:
 
 
 def _created(event: ev.SettlementCreated, occurred: Occurred) -> Settlement:
+    """Events of before there were periods say a day, and nothing of what follows from terms."""
+    day = date.fromisoformat(event.business_date)
+    payout = max(event.net, 0) if event.payout is None else event.payout
+    midnight = cutoff_at(day, MIDNIGHT)
+    old = event.ends_at is None
     return Settlement(
         id=occurred.aggregate_id,
         merchant_id=occurred.merchant_id,
-        business_date=date.fromisoformat(event.business_date),
+        business_date=day,
         currency=event.currency,
         status=Status.CREATED,
         gross_minor=event.gross,
@@ -151,33 +264,33 @@ def _created(event: ev.SettlementCreated, occurred: Occurred) -> Settlement:
         version=occurred.version,
         livemode=occurred.livemode,
         created_at=occurred.at,
+        starts_at=midnight - timedelta(days=1) if old else event.starts_at,
+        ends_at=event.ends_at or midnight,
+        released_minor=event.reserve_released,
+        carried_minor=event.carried,
+        reserve_due_minor=event.reserve_due,
+        tds_due_minor=event.tds_due,
+        tds_minor=event.tds,
+        withheld_minor=event.withheld,
+        payout_minor=payout,
+        carried_out_minor=min(event.net, 0) if event.carried_out is None else event.carried_out,
+        pay_on=date.fromisoformat(event.pay_on) if event.pay_on else day,
+        release_on=date.fromisoformat(event.release_on) if event.release_on else None,
+        reserve_released_on=None,
+        payout_code=None,
     )
 
 
 def _changes(event: Event) -> dict[str, Any]:
     match event:
         case ev.SettlementPayoutSent():
-            return {"payout_attempt_id": ids.decode("att", event.attempt_id)}
+            sent = ids.decode("att", event.attempt_id)
+            return {"payout_attempt_id": sent, "utr": None, "payout_code": None}
         case ev.SettlementPaid():
             return {"utr": event.utr}
+        case ev.SettlementPayoutFailed() | ev.SettlementPayoutReturned():
+            return {"payout_code": event.code}
+        case ev.SettlementReserveReleased():
+            return {"reserve_released_on": date.fromisoformat(event.business_date)}
         case _:
             return {}
-
-
-# ── dates ────────────────────────────────────────────────────────────────────────────────
-
-
-def is_bank_day(day: date) -> bool:
-    """Indian banks rest on Sundays and on the second and fourth Saturday of a month."""
-    if day.weekday() == 6:
-        return False
-    return not (day.weekday() == 5 and (day.day - 1) // 7 in {1, 3})
-
-
-def settle_on(business_day: date, settlement_days: int) -> date:
-    """T+n, counted in bank days; never before a bank day."""
-    day, left = business_day, settlement_days
-    while left or not is_bank_day(day):
-        day += timedelta(days=1)
-        left -= bool(left) and is_bank_day(day)
-    return day

@@ -1,25 +1,21 @@
 """What a settlement and its payout mean for the books. Pure."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from types import MappingProxyType
 from uuid import UUID
 
 import msgspec
 
 from online.attempts.domain import Attempt
 from online.kernel import events as ev
-from online.kernel import ids
 from online.kernel.clock import business_date
 from online.kernel.events import Event
 from online.ledger import recipes
 from online.ledger.accounts import Account
 from online.ledger.journal import Journal
-from online.merchants.domain import Merchant
 from online.rails.domain import Beneficiary, Outcome, OutcomeKind
 from online.settlements.domain import Settlement
-
-# Merchants have no bank account on file yet: the sandbox pays into one made from their id.
-_SANDBOX_IFSC: Final = "HDFC0000001"
 
 
 class Effect(msgspec.Struct, frozen=True):
@@ -29,16 +25,48 @@ class Effect(msgspec.Struct, frozen=True):
     journal: Journal | None = None
 
 
-def settled(settlement: Settlement, pending: Account, at: datetime) -> Journal:
-    """What the day owes leaves the merchant's pending balance."""
-    legs = recipes.settlement(settlement.merchant_id, pending, settlement.net_minor)
-    reference = ids.encode("stl", settlement.id)
-    return _journal(settlement, "settlement", settlement.id, reference, legs, at=at)
+def settled(
+    settlement: Settlement, pending: Account, at: datetime, *, tds_section: str | None = None
+) -> Journal:
+    """What the period owes leaves the merchant's pending balance."""
+    legs = recipes.settlement(
+        settlement.merchant_id,
+        pending,
+        payout=settlement.payout_minor,
+        reserve=settlement.reserve_minor,
+        tranche=settlement.reference,
+        tds=settlement.tds_minor,
+    )
+    about = {"tds_section": tds_section} if settlement.tds_minor and tds_section else {}
+    cause, reference = settlement.id, settlement.reference
+    return _journal(settlement, "settlement", cause, reference, legs, at=at, about=about)
 
 
-def payout_sent(settlement: Settlement, attempt: Attempt, at: datetime) -> Journal:
+def reserve_released(settlement: Settlement, pending: Account, at: datetime) -> Journal:
+    """What was held back of a settlement can be settled again."""
+    legs = recipes.reserve_released(
+        settlement.merchant_id, pending, settlement.reference, settlement.reserve_minor
+    )
+    kind, reference = "reserve_released", settlement.reference
+    return _journal(settlement, kind, settlement.id, reference, legs, at=at)
+
+
+def sent(attempt: Attempt) -> ev.SettlementPayoutSent:
+    return ev.SettlementPayoutSent(attempt_id=attempt.reference, amount=attempt.amount_minor)
+
+
+def payout_sent(settlement: Settlement, attempt: Attempt, at: datetime, to: Beneficiary) -> Journal:
+    """Says which bank and account, as far as a statement may show it."""
     legs = recipes.payout_sent(settlement.merchant_id, attempt.rail, attempt.amount_minor)
-    return _journal(settlement, "payout_sent", attempt.id, attempt.reference, legs, at=at)
+    about = {"beneficiary_ifsc": to.ifsc, "beneficiary_last4": to.account[-4:]}
+    cause, reference = attempt.id, attempt.reference
+    return _journal(settlement, "payout_sent", cause, reference, legs, at=at, about=about)
+
+
+def payout_returned(settlement: Settlement, attempt: Attempt, at: datetime) -> Journal:
+    """The money is the merchant's again, to be paid out once more."""
+    legs = recipes.payout_returned(settlement.merchant_id, attempt.rail, attempt.amount_minor)
+    return _journal(settlement, "payout_returned", attempt.id, attempt.reference, legs, at=at)
 
 
 def effect(settlement: Settlement, attempt: Attempt, outcome: Outcome, at: datetime) -> Effect:
@@ -48,22 +76,10 @@ def effect(settlement: Settlement, attempt: Attempt, outcome: Outcome, at: datet
             paid = ev.SettlementPaid(attempt_id=attempt.reference, utr=outcome.rail_reference)
             return Effect(paid)
         case OutcomeKind.DECLINED | OutcomeKind.FAILED:
-            legs = recipes.payout_returned(
-                settlement.merchant_id, attempt.rail, attempt.amount_minor
-            )
-            reference = attempt.reference
-            return Effect(
-                ev.SettlementPayoutFailed(attempt_id=reference, code=outcome.code),
-                _journal(settlement, "payout_returned", attempt.id, reference, legs, at=at),
-            )
+            failed = ev.SettlementPayoutFailed(attempt_id=attempt.reference, code=outcome.code)
+            return Effect(failed, payout_returned(settlement, attempt, at))
         case _:
             return Effect()
-
-
-def beneficiary(merchant: Merchant) -> Beneficiary:
-    digits = f"{merchant.id.int % 10**14:014d}"
-    name = "".join(filter(str.isprintable, merchant.name))[:100]
-    return Beneficiary(account=digits, ifsc=_SANDBOX_IFSC, name=name or digits)
 
 
 def _journal(
@@ -74,7 +90,10 @@ def _journal(
     legs: recipes.Legs,
     *,
     at: datetime,
+    about: Mapping[str, str] = MappingProxyType({}),
 ) -> Journal:
+    started = settlement.starts_at
+    first = {"period_start": business_date(started).isoformat()} if started else {}
     return Journal(
         cause=cause,
         kind=kind,
@@ -86,7 +105,9 @@ def _journal(
         reference=reference,
         merchant_id=settlement.merchant_id,
         metadata={
-            "settlement_id": ids.encode("stl", settlement.id),
+            "settlement_id": settlement.reference,
             "settled_date": settlement.business_date.isoformat(),
+            **first,
+            **about,
         },
     )

@@ -1,8 +1,10 @@
-"""Paying settlements out: the attempt at the bank, and what its answer does."""
+"""Paying settlements out: the attempt at the bank, what its answer does, and trying again."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import date
 from typing import Final
+from uuid import UUID
 
 import msgspec
 import structlog
@@ -11,21 +13,32 @@ from online.attempts.domain import Attempt
 from online.attempts.service import Answered, Attempts
 from online.kernel import events as ev
 from online.kernel import ids
-from online.kernel.clock import Clock
-from online.kernel.errors import KhataError, NotFound, VersionConflict
+from online.kernel.clock import Clock, business_date
+from online.kernel.errors import (
+    Conflict,
+    IllegalMove,
+    InvalidRequest,
+    KhataError,
+    NotFound,
+    VersionConflict,
+)
 from online.kernel.events import Metadata
 from online.ledger.aggregate import Moved, Origin
 from online.ledger.change import Change
 from online.ledger.writer import Writer
 from online.merchants.domain import Merchant
+from online.merchants.service import Merchants
 from online.platform.db import Database
-from online.rails.domain import PayoutRequest
-from online.settlements import outcomes, store
-from online.settlements.domain import Settlement
+from online.platform.sql import Connection
+from online.rails.domain import Beneficiary, PayoutRequest
+from online.settlements import beneficiaries, outcomes, store
+from online.settlements.domain import Settlement, Status
 from online.settlements.store import SETTLEMENTS
 
-# How many payouts are at the bank at once.
+# How many payouts are at the bank at once, and how many one round of the worker begins.
 _AT_ONCE: Final = 16
+_A_ROUND: Final = 200
+_AGAIN: Final = frozenset({Status.PAYOUT_FAILED, Status.RETURNED})
 
 _log = structlog.get_logger(__name__)
 
@@ -34,19 +47,43 @@ class Payout(msgspec.Struct, frozen=True, kw_only=True):
     """A committed settlement with the attempt that is to pay it."""
 
     settlement: Settlement
-    merchant: Merchant
     attempt: Attempt
+    to: Beneficiary
+
+
+class Returned(msgspec.Struct, frozen=True, kw_only=True):
+    """A payout that the bank sent back after it had paid it, as its statement says."""
+
+    attempt_id: UUID
+    amount_minor: int
+    returned_on: date
+    code: str | None = None
+    reference: str | None = None
 
 
 class Payouts:
     def __init__(
-        self, database: Database, writer: Writer, clock: Clock, attempts: Attempts, *, rail: str
+        self,
+        database: Database,
+        writer: Writer,
+        clock: Clock,
+        attempts: Attempts,
+        *,
+        merchants: Merchants,
+        rail: str,
     ) -> None:
         self._database = database
         self._writer = writer
         self._clock = clock
         self._attempts = attempts
+        self._merchants = merchants
         self._rail = rail
+
+    async def beneficiaries(
+        self, connection: Connection, merchants: Collection[Merchant]
+    ) -> Mapping[UUID, Beneficiary]:
+        """Whom to pay for each merchant; who is missing cannot be paid yet."""
+        return await beneficiaries.usable(connection, merchants, self._clock.now())
 
     def prepare(self, settlement: Settlement, metadata: Metadata) -> Moved[Attempt]:
         """The attempt as it is committed before the bank is asked."""
@@ -57,12 +94,65 @@ class Payouts:
         )
         sent = ev.AttemptSent(
             operation="payout",
-            amount=settlement.net_minor,
+            amount=settlement.payout_minor,
             currency=settlement.currency,
             rail=self._rail,
-            settlement_id=ids.encode("stl", settlement.id),
+            settlement_id=settlement.reference,
         )
         return self._attempts.prepare(origin, sent, metadata)
+
+    # ── beginning ────────────────────────────────────────────────────────────────────────
+
+    async def pay_due(self, metadata: Metadata) -> int:
+        """Begins the payouts whose day has come; answers how many."""
+        today = business_date(self._clock.now())
+        async with self._database.connection() as connection:
+            due = await store.to_pay(connection, today, _A_ROUND)
+        return len(await self._begin(due, metadata))
+
+    async def again(
+        self, settlement_id: UUID, agree: Callable[[Settlement], None], metadata: Metadata
+    ) -> Settlement:
+        """A new attempt for a payout that failed or came back; `agree` may refuse it."""
+        settlement = await self._get(settlement_id)
+        agree(settlement)
+        if settlement.status not in _AGAIN:
+            raise IllegalMove(f"a payout that is {settlement.status} is not sent again", "id")
+        if not await self._begin([settlement], metadata):
+            raise Conflict("this payout cannot be sent now: no account, or somebody else sends it")
+        return await self._get(settlement_id)
+
+    async def _begin(self, settlements: Sequence[Settlement], metadata: Metadata) -> list[Payout]:
+        """Commits an attempt for each that can be paid, and sends it; answers what was sent."""
+        if not settlements:
+            return []
+        merchants = await self._merchants.get_all({each.merchant_id for each in settlements})
+        async with self._database.connection() as connection:
+            to = await self.beneficiaries(connection, merchants.values())
+        payouts, changes = [], []
+        now = self._clock.now()
+        for settlement in settlements:
+            if settlement.merchant_id not in to:
+                continue
+            attempt = self.prepare(settlement, metadata)
+            moved = SETTLEMENTS.move(settlement, [outcomes.sent(attempt.state)], now, metadata)
+            account = to[settlement.merchant_id]
+            journal = outcomes.payout_sent(moved.state, attempt.state, now, account)
+            changes.append(
+                Change(
+                    snapshots=(moved.row, attempt.row),
+                    events=(*moved.events, *attempt.events),
+                    journals=(journal,),
+                )
+            )
+            payouts.append(Payout(settlement=moved.state, attempt=attempt.state, to=account))
+        refusals = await self._writer.submit_all(changes)
+        # A conflict is another worker that was faster: the payout is in its hands.
+        begun = [each for each, refusal in zip(payouts, refusals, strict=True) if refusal is None]
+        await self.send(begun, metadata)
+        return begun
+
+    # ── the bank, and the second commit ──────────────────────────────────────────────────
 
     async def send(self, payouts: Sequence[Payout], metadata: Metadata) -> None:
         """All of them, a few at a time. One that we cannot record is left to recovery."""
@@ -84,7 +174,7 @@ class Payouts:
             reference=attempt.reference,
             amount_minor=attempt.amount_minor,
             currency=attempt.currency,
-            beneficiary=outcomes.beneficiary(payout.merchant),
+            beneficiary=payout.to,
         )
         answered = await self._attempts.send(attempt, request, metadata)
         return await self._record(payout.settlement, attempt, answered, metadata)
@@ -101,7 +191,32 @@ class Payouts:
     async def _record(
         self, settlement: Settlement, attempt: Attempt, answered: Answered, metadata: Metadata
     ) -> Settlement:
-        """The second commit. Whoever records first wins; the other answers with what is there."""
+        """Whoever records the end first wins; the other answers with what is there.
+
+        An enquiry may have recorded "not known yet" while the call itself was hanging: its answer
+        still counts. A reserve that comes free meanwhile moves the settlement and nothing else.
+        """
+        while True:
+            change, state = self._outcome_change(settlement, attempt, answered, metadata)
+            try:
+                await self._writer.submit(change)
+            except VersionConflict:
+                settlement = await self._get(settlement.id)
+                async with self._database.connection() as connection:
+                    found = await self._attempts.get(connection, attempt.id)
+                if found is None:
+                    raise
+                if found.version != attempt.version:
+                    if not (found.is_open and answered.outcome.is_final):
+                        return settlement
+                    attempt = found
+                    answered = self._attempts.again(attempt, answered, metadata)
+            else:
+                return state
+
+    def _outcome_change(
+        self, settlement: Settlement, attempt: Attempt, answered: Answered, metadata: Metadata
+    ) -> tuple[Change, Settlement]:
         now = self._clock.now()
         effect = outcomes.effect(settlement, attempt, answered.outcome, now)
         rows, events = [answered.moved.row], [*answered.moved.events]
@@ -112,15 +227,42 @@ class Payouts:
             events += moved.events
             state = moved.state
         journals = (effect.journal,) if effect.journal else ()
-        try:
-            await self._writer.submit(
-                Change(snapshots=tuple(rows), events=tuple(events), journals=journals)
-            )
-        except VersionConflict:
-            # Nothing but the outcome of its payout moves a settlement: somebody recorded it.
+        return Change(snapshots=tuple(rows), events=tuple(events), journals=journals), state
+
+    # ── coming back ──────────────────────────────────────────────────────────────────────
+
+    async def returned(self, back: Returned, metadata: Metadata) -> Settlement | None:
+        """The bank returned what it had paid; None when that is known already."""
+        while True:
             async with self._database.connection() as connection:
-                found = await store.get(connection, settlement.id)
-            if found is None:
-                raise NotFound("no such settlement", "id") from None
-            return found
-        return state
+                attempt = await self._attempts.get(connection, back.attempt_id)
+            if attempt is None or attempt.settlement_id is None:
+                raise NotFound("no such payout", "attempt_id")
+            if back.amount_minor != attempt.amount_minor:
+                raise InvalidRequest("a payout comes back whole or not at all", "amount")
+            settlement = await self._get(attempt.settlement_id)
+            event = ev.SettlementPayoutReturned(
+                attempt_id=attempt.reference,
+                amount=attempt.amount_minor,
+                returned_on=back.returned_on.isoformat(),
+                code=back.code,
+                reference=back.reference,
+            )
+            if settlement.payout_attempt_id != attempt.id or settlement.status is Status.RETURNED:
+                return None  # it came back before, and may have been sent again since
+            now = self._clock.now()
+            moved = SETTLEMENTS.move(settlement, [event], now, metadata)
+            journal = outcomes.payout_returned(moved.state, attempt, now)
+            change = Change(snapshots=(moved.row,), events=moved.events, journals=(journal,))
+            try:
+                await self._writer.submit(change)
+            except VersionConflict:
+                continue
+            return moved.state
+
+    async def _get(self, settlement_id: UUID) -> Settlement:
+        async with self._database.connection() as connection:
+            found = await store.get(connection, settlement_id)
+        if found is None:
+            raise NotFound("no such settlement", "id")
+        return found

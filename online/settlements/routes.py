@@ -1,160 +1,49 @@
-"""`/api/v1/settlements`, and `/internal/v1/settlement-batches` where the pipeline hands them in."""
+"""`/api/v1/settlements`, and `/internal/v1` where the pipeline hands in batches and returns."""
 
-from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Any
 from uuid import UUID
 
 from litestar import Request, Response, Router, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
-from msgspec import Meta, Struct
 
 from online.kernel import ids
-from online.kernel.errors import Forbidden, InvalidRequest, Refused
+from online.kernel.errors import Forbidden, InvalidRequest, KhataError, Refused
 from online.kernel.events import Metadata
-from online.ledger.days import DaySums
 from online.platform import ndjson
+from online.platform.calls import check_match, etag
 from online.platform.http import request_id_of
+from online.platform.lists import Cursor, Limit, cut, window
+from online.platform.openapi_page import problems
 from online.platform.openapi_shapes import lines_of
-from online.platform.wire import WireStruct, id_of
+from online.rails.domain import Beneficiary
 from online.security.domain import Kind, Principal, allow
 from online.settlements.domain import Batch, Settlement
-from online.settlements.service import Due, Receipt, Settlements
-
-MerchantId = Annotated[str, id_of("mrc")]
-MerchantOrAll = Annotated[str, Meta(pattern=r"^(all|mrc_[0-7][0-9a-hjkmnp-tv-z]{25})\Z")]
-Sum = Annotated[int, Meta(ge=0, le=2**53 - 1, description="minor units")]
-SignedSum = Annotated[int, Meta(ge=-(2**53 - 1), le=2**53 - 1, description="minor units")]
-
-
-class RequestSettlement(WireStruct, frozen=True, kw_only=True):
-    """`["all"]` is every merchant that the caller's credentials are for."""
-
-    date: date
-    merchants: Annotated[list[MerchantOrAll], Meta(min_length=1, max_length=1000)]
-    type: Literal["daily"] = "daily"
-
-
-class BatchLine(WireStruct, frozen=True, kw_only=True):
-    """A merchant's closed day. What comes back on a later day than it went (a reversed capture, a
-    failed refund, a dispute that was won, a returned fee) makes that day's sum negative.
-    """
-
-    merchant_id: MerchantId
-    business_date: date
-    currency: Literal["INR"]
-    gross: SignedSum
-    refunds: SignedSum
-    fees: SignedSum
-    tax: SignedSum
-    net: SignedSum
-    count: Sum
-    disputes: SignedSum = 0
-    reserve: Annotated[int, Meta(ge=0, le=0, description="no reserves yet")] = 0
-    snapshot: Sum | None = None
-
-    def batch(self) -> Batch:
-        return Batch(
-            merchant_id=ids.decode("mrc", self.merchant_id),
-            business_date=self.business_date,
-            currency=self.currency,
-            sums=DaySums(
-                gross_minor=self.gross,
-                refunds_minor=self.refunds,
-                disputes_minor=self.disputes,
-                fees_minor=self.fees,
-                tax_minor=self.tax,
-            ),
-            reserve_minor=self.reserve,
-            net_minor=self.net,
-            count=self.count,
-            snapshot=self.snapshot,
-        )
-
-
-class BatchAnswer(Struct, frozen=True, kw_only=True):
-    """`difference` is the batch's net minus the books'; `detail` says where it comes from."""
-
-    merchant_id: str | None
-    status: Literal["accepted", "exists", "refused"]
-    settlement_id: str | None = None
-    payout_attempt_id: str | None = None
-    difference: int = 0
-    detail: str | None = None
-    param: str | None = None
-
-
-class RequestedSettlement(Struct, frozen=True, kw_only=True):
-    id: str
-    status: str
-    date: str
-    type: str
-    merchants: list[str]
-    livemode: bool
-
-
-class SettlementView(Struct, frozen=True, kw_only=True):
-    """Amounts are minor units of `currency`."""
-
-    id: str
-    merchant_id: str
-    business_date: date
-    currency: str
-    status: str
-    gross: int
-    refunds: int
-    disputes: int
-    fees: int
-    tax: int
-    reserve: int
-    net: int
-    utr: str | None
-    livemode: bool
-    created_at: datetime
-
-    @classmethod
-    def of(cls, settlement: Settlement) -> "SettlementView":
-        return cls(
-            id=ids.encode("stl", settlement.id),
-            merchant_id=ids.encode("mrc", settlement.merchant_id),
-            business_date=settlement.business_date,
-            currency=settlement.currency,
-            status=settlement.status,
-            gross=settlement.gross_minor,
-            refunds=settlement.refunds_minor,
-            disputes=settlement.disputes_minor,
-            fees=settlement.fees_minor,
-            tax=settlement.tax_minor,
-            reserve=settlement.reserve_minor,
-            net=settlement.net_minor,
-            utr=settlement.utr,
-            livemode=settlement.livemode,
-            created_at=settlement.created_at,
-        )
-
-
-class ScheduleItem(Struct, frozen=True, kw_only=True):
-    business_date: date
-    settle_on: date
-    settlements: list[SettlementView]
-
-    @classmethod
-    def of(cls, due: Due) -> "ScheduleItem":
-        views = [SettlementView.of(each) for each in due.settlements]
-        return cls(business_date=due.business_date, settle_on=due.settle_on, settlements=views)
-
-
-class ScheduleView(Struct, frozen=True, kw_only=True):
-    """`settlement_days` is the n of T+n, in bank days."""
-
-    merchant_id: str
-    settlement_days: int
-    items: list[ScheduleItem]
+from online.settlements.intake import Receipt
+from online.settlements.payouts import Returned
+from online.settlements.service import Settlements
+from online.settlements.views import (
+    BatchAnswer,
+    BatchLine,
+    BeneficiaryView,
+    ChangeBeneficiary,
+    LineList,
+    LineView,
+    RequestedSettlement,
+    RequestSettlement,
+    ReturnAnswer,
+    ReturnLine,
+    ScheduleItem,
+    ScheduleView,
+    SettlementList,
+    SettlementView,
+)
 
 
 @get(
     "/settlements/schedule",
-    summary="When which business day is paid out",
+    summary="When which period is paid out",
+    description="The periods of the last week and the next two, with their cut-off and pay date.",
     tags=["settlement"],
     opt=allow("settlements:read"),
 )
@@ -162,11 +51,24 @@ async def read_schedule(
     principal: NamedDependency[Principal], settlements: NamedDependency[Settlements]
 ) -> ScheduleView:
     merchant, due = await settlements.schedule(principal.merchant)
-    return ScheduleView(
-        merchant_id=ids.encode("mrc", merchant.id),
-        settlement_days=merchant.settlement_days,
-        items=[ScheduleItem.of(each) for each in due],
-    )
+    return ScheduleView.of(merchant, [ScheduleItem.of(each) for each in due])
+
+
+@get(
+    "/settlements",
+    summary="Settlements, newest first",
+    tags=["settlement"],
+    opt=allow("settlements:read", "admin"),
+)
+async def list_settlements(
+    principal: NamedDependency[Principal],
+    settlements: NamedDependency[Settlements],
+    limit: Limit = 20,
+    starting_after: Cursor = None,
+) -> SettlementList:
+    asked = window("stl", limit, starting_after)
+    rows, has_more = cut(await settlements.list(principal.merchant_id, asked), asked)
+    return SettlementList(data=[SettlementView.of(row) for row in rows], has_more=has_more)
 
 
 @get(
@@ -179,9 +81,28 @@ async def read_settlement(
     settlement_id: FromPath[str],
     principal: NamedDependency[Principal],
     settlements: NamedDependency[Settlements],
-) -> SettlementView:
+) -> Response[SettlementView]:
     id_ = ids.decode("stl", settlement_id)
-    return SettlementView.of(await settlements.get(id_, principal.merchant_id))
+    return _shown(await settlements.get(id_, principal.merchant_id))
+
+
+@get(
+    "/settlements/{settlement_id:str}/lines",
+    summary="What a settlement is the sum of",
+    tags=["settlement"],
+    opt=allow("settlements:read", "admin"),
+)
+async def list_lines(
+    settlement_id: FromPath[str],
+    principal: NamedDependency[Principal],
+    settlements: NamedDependency[Settlements],
+    limit: Limit = 20,
+    starting_after: Cursor = None,
+) -> LineList:
+    asked = window("ent", limit, starting_after)
+    id_ = ids.decode("stl", settlement_id)
+    rows, has_more = cut(await settlements.lines(id_, principal.merchant_id, asked), asked)
+    return LineList(data=[LineView.of(row) for row in rows], has_more=has_more)
 
 
 @post(
@@ -216,11 +137,71 @@ def _merchants(named: list[str], principal: Principal) -> list[UUID] | None:
     return wanted
 
 
+# ── paying ───────────────────────────────────────────────────────────────────────────────
+
+
+@post(
+    "/settlements/{settlement_id:str}/payout",
+    status_code=200,
+    summary="Send a payout again",
+    description="Only after it failed or came back: a new attempt, to the account that is used "
+    "now. With `If-Match` it is refused (412) when the settlement has moved meanwhile, so that "
+    "two people do not send two.",
+    tags=["settlement"],
+    opt=allow("admin") | problems("precondition_failed", "illegal_state", "conflict"),
+)
+async def pay_again(
+    request: Request[Any, Any, Any],
+    settlement_id: FromPath[str],
+    principal: NamedDependency[Principal],
+    settlements: NamedDependency[Settlements],
+) -> Response[SettlementView]:
+    def agree(settlement: Settlement) -> None:
+        check_match(request, settlement.version)
+
+    id_ = ids.decode("stl", settlement_id)
+    return _shown(await settlements.pay_again(id_, agree, _metadata(request, principal)))
+
+
+@get(
+    "/merchants/{merchant_id:str}/beneficiary",
+    summary="Where a merchant is paid to",
+    tags=["merchants"],
+    opt=allow("admin"),
+)
+async def read_beneficiary(
+    merchant_id: FromPath[str], settlements: NamedDependency[Settlements]
+) -> BeneficiaryView:
+    return BeneficiaryView.of(await settlements.beneficiary(ids.decode("mrc", merchant_id)))
+
+
+@post(
+    "/merchants/{merchant_id:str}/beneficiary",
+    status_code=200,
+    summary="Name the bank account that a merchant is paid to",
+    description="The first is used at once, a later one after a waiting time.",
+    tags=["merchants"],
+    opt=allow("admin"),
+)
+async def change_beneficiary(
+    merchant_id: FromPath[str],
+    data: JSONBody[ChangeBeneficiary],
+    principal: NamedDependency[Principal],
+    settlements: NamedDependency[Settlements],
+) -> BeneficiaryView:
+    to = Beneficiary(account=data.account, ifsc=data.ifsc, name=data.name)
+    id_ = ids.decode("mrc", merchant_id)
+    return BeneficiaryView.of(await settlements.change_beneficiary(id_, to, actor=principal.actor))
+
+
+# ── from the pipeline ────────────────────────────────────────────────────────────────────
+
+
 @post(
     "/internal/v1/settlement-batches",
     status_code=200,
     summary="Hand in settlement batches (NDJSON)",
-    description="Each is compared with the books, posted once, and paid out.",
+    description="Each is compared with the books, posted once, and paid out on its day.",
     tags=["internal"],
     opt=allow("service") | lines_of(BatchLine),
     media_type=ndjson.MEDIA_TYPE,
@@ -231,11 +212,10 @@ async def take_in_batches(
     principal: NamedDependency[Principal],
     settlements: NamedDependency[Settlements],
 ) -> Response[bytes]:
-    metadata = Metadata(actor=principal.actor, request_id=request_id_of(request))
     read = await ndjson.read_lines(request, BatchLine)
     lines = [_batch_of(line) if isinstance(line, BatchLine) else (None, line) for line in read]
     batches = [found for _, found in lines if isinstance(found, Batch)]
-    receipts = iter(await settlements.take_in(batches, metadata))
+    receipts = iter(await settlements.take_in(batches, _metadata(request, principal)))
     return ndjson.response(
         _answer(name, _refusal(found) if isinstance(found, Refused) else next(receipts))
         for name, found in lines
@@ -260,11 +240,75 @@ def _answer(merchant_id: str | None, receipt: Receipt) -> BatchAnswer:
         status=receipt.status,
         settlement_id=ids.encode("stl", settlement) if settlement else None,
         payout_attempt_id=ids.encode("att", payout) if payout else None,
+        payout=receipt.payout_minor,
         difference=receipt.difference_minor,
         detail=receipt.detail,
         param=receipt.param,
     )
 
 
-router = Router("/api/v1", route_handlers=[read_schedule, read_settlement, request_settlement])
-internal_router = Router("/", route_handlers=[take_in_batches])
+@post(
+    "/internal/v1/payout-returns",
+    status_code=200,
+    summary="Hand in payouts that the bank sent back (NDJSON)",
+    description="Once each: the money is payable again, and the payout can be sent again.",
+    tags=["internal"],
+    opt=allow("service") | lines_of(ReturnLine),
+    media_type=ndjson.MEDIA_TYPE,
+    request_max_body_size=ndjson.MAX_BODY_BYTES,
+)
+async def take_in_returns(
+    request: Request[Any, Any, Any],
+    principal: NamedDependency[Principal],
+    settlements: NamedDependency[Settlements],
+) -> Response[bytes]:
+    metadata = _metadata(request, principal)
+    read = await ndjson.read_lines(request, ReturnLine)
+    return ndjson.response([await _take_return(line, settlements, metadata) for line in read])
+
+
+async def _take_return(
+    line: ReturnLine | Refused, settlements: Settlements, metadata: Metadata
+) -> ReturnAnswer:
+    if isinstance(line, Refused):
+        return ReturnAnswer(attempt_id=None, status="refused", detail=line.detail, param=line.param)
+    try:
+        back: Returned = line.returned()
+        found = await settlements.returned(back, metadata)
+    except ids.InvalidId as error:
+        refusal: KhataError = InvalidRequest(str(error), "attempt_id")
+    except Refused as error:
+        refusal = error
+    else:
+        if found is None:
+            return ReturnAnswer(attempt_id=line.attempt_id, status="exists")
+        return ReturnAnswer(
+            attempt_id=line.attempt_id, status="recorded", settlement_id=found.reference
+        )
+    return ReturnAnswer(
+        attempt_id=line.attempt_id, status="refused", detail=refusal.detail, param=refusal.param
+    )
+
+
+def _metadata(request: Request[Any, Any, Any], principal: Principal) -> Metadata:
+    return Metadata(actor=principal.actor, request_id=request_id_of(request))
+
+
+def _shown(settlement: Settlement) -> Response[SettlementView]:
+    return Response(SettlementView.of(settlement), headers=etag(settlement.version))
+
+
+router = Router(
+    "/api/v1",
+    route_handlers=[
+        read_schedule,
+        list_settlements,
+        read_settlement,
+        list_lines,
+        request_settlement,
+        pay_again,
+        read_beneficiary,
+        change_beneficiary,
+    ],
+)
+internal_router = Router("/", route_handlers=[take_in_batches, take_in_returns])

@@ -1,79 +1,52 @@
-"""Settlements: the public face of the slice.
+"""Settlements: the public face of the slice. Batches come in through `intake.py`."""
 
-A batch is accepted when it equals the books, to the unit. Acceptance, the settlement's posting and
-the payout's attempt are one commit, so that a crash leaves either nothing or an open attempt that
-recovery asks the bank about.
-"""
-
-from collections.abc import Collection, Sequence
-from datetime import date, timedelta
-from typing import Final, Literal
+from collections.abc import Callable, Collection, Sequence
+from datetime import date, datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 import msgspec
 
-from online.kernel import events as ev
 from online.kernel import ids
 from online.kernel.clock import Clock, business_date
-from online.kernel.errors import (
-    InvalidRequest,
-    KhataError,
-    NotFound,
-    SettlementMismatch,
-    VersionConflict,
-)
+from online.kernel.errors import InvalidRequest, NotFound
 from online.kernel.events import Metadata
-from online.ledger import accounts as chart
 from online.ledger import reading
-from online.ledger.aggregate import Origin
-from online.ledger.change import Change
-from online.ledger.days import MerchantDay
-from online.ledger.writer import AlreadyPosted, Writer
+from online.ledger.pending import Span
+from online.ledger.reading import Line
+from online.ledger.writer import Writer
 from online.merchants.domain import Merchant
 from online.merchants.service import Merchants
 from online.payments.domain import Payment
 from online.platform.db import Database
+from online.platform.lists import Window
 from online.platform.sql import Connection
-from online.settlements import outcomes, store
-from online.settlements.domain import Batch, Settlement, difference, settle_on
-from online.settlements.payouts import Payout, Payouts
-from online.settlements.store import SETTLEMENTS
+from online.rails.domain import Beneficiary
+from online.settlements import beneficiaries, intake, periods, store
+from online.settlements.beneficiaries import Account
+from online.settlements.domain import Batch, Settlement
+from online.settlements.intake import Intake, Receipt
+from online.settlements.payouts import Payouts, Returned
+from online.settlements.reserves import Reserves
+from online.settlements.rules import Rules
 from online.work.domain import WorkRequest
 from online.work.service import Work
 
 _DAYS_BACK: Final = 7
-
-
-class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a batch. `difference_minor` is batch minus books, of the net."""
-
-    status: Literal["accepted", "exists", "refused"]
-    settlement_id: UUID | None = None
-    payout_attempt_id: UUID | None = None
-    difference_minor: int = 0
-    detail: str | None = None
-    param: str | None = None
+_DAYS_AHEAD: Final = 14
 
 
 class Due(msgspec.Struct, frozen=True, kw_only=True):
-    """A business day of a merchant and when it is paid out."""
+    """A period of a merchant, when it ends and when it is paid; with what became of it."""
 
     business_date: date
-    settle_on: date
+    ends_at: datetime
+    pay_on: date
     settlements: list[Settlement]
 
 
-class _Accepted(msgspec.Struct, frozen=True, kw_only=True):
-    """A batch that equals the books, as the commit that makes it a settlement."""
-
-    place: int
-    change: Change
-    settlement: Settlement
-    payout: Payout | None
-
-
 class Collaborators(msgspec.Struct, frozen=True, kw_only=True):
-    """What the use cases call; wired once in `app.py`."""
+    """What the use cases call; wired once in `services.py`."""
 
     database: Database
     writer: Writer
@@ -81,6 +54,7 @@ class Collaborators(msgspec.Struct, frozen=True, kw_only=True):
     merchants: Merchants
     work: Work
     payouts: Payouts
+    rules: Rules
 
 
 class SettledDays:
@@ -89,12 +63,14 @@ class SettledDays:
     async def any_of(
         self, connection: Connection, payment: Payment, days: Collection[date]
     ) -> bool:
-        return await store.is_settled(
-            connection,
-            merchant_id=payment.merchant_id,
-            currency=payment.currency,
-            livemode=payment.livemode,
-            days=days,
+        return bool(
+            await store.covering(
+                connection,
+                merchant_id=payment.merchant_id,
+                currency=payment.currency,
+                livemode=payment.livemode,
+                days=days,
+            )
         )
 
 
@@ -103,6 +79,19 @@ class Settlements:
 
     def __init__(self, with_: Collaborators) -> None:
         self._with = with_
+        self._intake = Intake(
+            intake.Collaborators(
+                database=with_.database,
+                writer=with_.writer,
+                clock=with_.clock,
+                merchants=with_.merchants,
+                payouts=with_.payouts,
+                rules=with_.rules,
+            )
+        )
+        self._reserves = Reserves(with_.database, with_.writer, with_.clock, with_.merchants)
+
+    # ── reading ──────────────────────────────────────────────────────────────────────────
 
     async def get(self, settlement_id: UUID, merchant_id: UUID | None) -> Settlement:
         """`merchant_id` None is one of ours, who may see them all."""
@@ -112,6 +101,26 @@ class Settlements:
             raise NotFound("no such settlement", "id")
         return found
 
+    async def list(self, merchant_id: UUID | None, asked: Window) -> Sequence[Settlement]:
+        """Newest period first; one more than asked for when there are more."""
+        async with self._with.database.connection() as connection:
+            return await store.page(connection, merchant_id, after=asked.after, most=asked.most)
+
+    async def lines(
+        self, settlement_id: UUID, merchant_id: UUID | None, asked: Window
+    ) -> Sequence[Line]:
+        """What a settlement's net is the sum of, in the order of posting."""
+        found = await self.get(settlement_id, merchant_id)
+        span = Span(
+            merchant_id=found.merchant_id,
+            currency=found.currency,
+            livemode=found.livemode,
+            starts_at=found.starts_at,
+            ends_at=found.ends_at,
+        )
+        async with self._with.database.connection() as connection:
+            return await reading.lines(connection, span, after=asked.after, most=asked.most)
+
     async def of_days(
         self,
         connection: Connection,
@@ -120,160 +129,82 @@ class Settlements:
         currency: str,
         livemode: bool,
         days: Collection[date],
-    ) -> list[Settlement]:
-        """The batches of a merchant's business days, as far as there are any; oldest first."""
-        if not days:
-            return []
-        made = await store.since(connection, merchant_id, min(days))
-        return [
-            each
-            for each in made
-            if each.business_date in days and (each.currency, each.livemode) == (currency, livemode)
-        ]
+    ) -> Sequence[Settlement]:
+        """The settlements of a merchant's business days, as far as there are any; oldest first."""
+        return await store.covering(
+            connection, merchant_id=merchant_id, currency=currency, livemode=livemode, days=days
+        )
+
+    async def schedule(self, merchant_id: UUID) -> tuple[Merchant, Sequence[Due]]:
+        """The periods of the last week and the next two, with what became of them."""
+        merchant = await self._with.merchants.get(merchant_id)
+        today = business_date(self._with.clock.now())
+        first = today - timedelta(days=_DAYS_BACK)
+        async with self._with.database.connection() as connection:
+            made = await store.since(connection, merchant_id, first)
+        due = []
+        for ahead in range(_DAYS_BACK + _DAYS_AHEAD + 1):
+            day = first + timedelta(days=ahead)
+            for ends_at in periods.ends_on(merchant, day):
+                paid = periods.pay_on(self._with.rules.bank_days, merchant, day, ends_at)
+                settled = [each for each in made if each.ends_at == ends_at]
+                due.append(
+                    Due(business_date=day, ends_at=ends_at, pay_on=paid, settlements=settled)
+                )
+        return merchant, due
+
+    # ── asking, handing in ───────────────────────────────────────────────────────────────
 
     async def request(
-        self, day: date, merchants: list[UUID] | None, *, livemode: bool
+        self, day: date, merchants: Sequence[UUID] | None, *, livemode: bool
     ) -> WorkRequest:
         """Asks the pipeline for a day's batches, of some merchants or of all (None)."""
         if day > business_date(self._with.clock.now()):
             raise InvalidRequest("must not be in the future", "date")
         named = sorted({ids.encode("mrc", each) for each in merchants or ()}) or ["all"]
-        for merchant_id in merchants or ():
-            await self._with.merchants.get(merchant_id)
+        known = await self._with.merchants.get_all(merchants or ())
+        if any(each not in known for each in merchants or ()):
+            raise NotFound("there is no such merchant")
         only = merchants[0] if merchants and len(named) == 1 else None
         params = {"date": day.isoformat(), "type": "daily", "merchants": named}
         return await self._with.work.request(
             "settlement", params, merchant_id=only, livemode=livemode
         )
 
-    async def schedule(self, merchant_id: UUID) -> tuple[Merchant, list[Due]]:
-        """The last week's business days and today, with what became of them."""
-        merchant = await self._with.merchants.get(merchant_id)
-        today = business_date(self._with.clock.now())
-        first = today - timedelta(days=_DAYS_BACK)
-        async with self._with.database.connection() as connection:
-            made = await store.since(connection, merchant_id, first)
-        days = [first + timedelta(days=n) for n in range(_DAYS_BACK + 1)]
-        return merchant, [
-            Due(
-                business_date=day,
-                settle_on=settle_on(day, merchant.settlement_days),
-                settlements=[each for each in made if each.business_date == day],
-            )
-            for day in days
-        ]
-
-    # ── batches ──────────────────────────────────────────────────────────────────────────
-
-    async def take_in(self, batches: Sequence[Batch], metadata: Metadata) -> list[Receipt]:
+    async def take_in(self, batches: Sequence[Batch], metadata: Metadata) -> Sequence[Receipt]:
         """Each batch by itself: accepted and paid out, there already, or refused."""
-        receipts: dict[int, Receipt] = {}
-        accepted = await self._judge(batches, metadata, receipts)
-        refusals = await self._with.writer.submit_all([each.change for each in accepted])
-        payouts = []
-        for each, refusal in zip(accepted, refusals, strict=True):
-            receipts[each.place] = _receipt(each, refusal)
-            if refusal is None and each.payout is not None:
-                payouts.append(each.payout)
-        await self._with.payouts.send(payouts, metadata)
-        return [receipts[place] for place in range(len(batches))]
+        return await self._intake.take_in(batches, metadata)
 
-    async def _judge(
-        self, batches: Sequence[Batch], metadata: Metadata, receipts: dict[int, Receipt]
-    ) -> list[_Accepted]:
-        """What can be accepted; the receipts of everything else are filled in."""
-        merchants: dict[int, Merchant] = {}
-        for place, batch in enumerate(batches):
-            try:
-                merchants[place] = await self._check(batch)
-            except KhataError as refusal:
-                receipts[place] = _refused(refusal)
-        days = {place: _day(batches[place], merchant) for place, merchant in merchants.items()}
+    # ── paying, giving back ──────────────────────────────────────────────────────────────
+
+    async def run_due(self, metadata: Metadata) -> int:
+        """What time alone brings: reserves that come free, payouts whose day has come."""
+        released = await self._reserves.release_due(metadata)
+        return released + await self._with.payouts.pay_due(metadata)
+
+    async def pay_again(
+        self, settlement_id: UUID, agree: Callable[[Settlement], None], metadata: Metadata
+    ) -> Settlement:
+        return await self._with.payouts.again(settlement_id, agree, metadata)
+
+    async def returned(self, back: Returned, metadata: Metadata) -> Settlement | None:
+        return await self._with.payouts.returned(back, metadata)
+
+    async def beneficiary(self, merchant_id: UUID) -> Account:
+        """The account named last, used or still waiting."""
         async with self._with.database.connection() as connection:
-            known = await store.by_ids(connection, {b.settlement_id for b in batches})
-            books = await reading.day_sums(connection, days.values())
-        accepted: dict[UUID, _Accepted] = {}
-        for place, merchant in merchants.items():
-            batch = batches[place]
-            there = known.get(batch.settlement_id)
-            if there is not None:
-                receipts[place] = _exists(there)
-                continue
-            twin = accepted.get(batch.settlement_id)
-            if twin is not None:
-                receipts[place] = _exists(twin.settlement)
-                continue
-            gap = difference(batch, books[days[place]])
-            if gap:
-                mismatch = _refused(SettlementMismatch(str(gap), "net"))
-                receipts[place] = msgspec.structs.replace(mismatch, difference_minor=gap.net_minor)
-                continue
-            accepted[batch.settlement_id] = self._accept(place, batch, merchant, metadata)
-        return list(accepted.values())
+            return await beneficiaries.latest(connection, merchant_id)
 
-    async def _check(self, batch: Batch) -> Merchant:
-        today = business_date(self._with.clock.now())
-        if batch.business_date >= today:
-            raise InvalidRequest("this business day is not over", "business_date")
-        return await self._with.merchants.get(batch.merchant_id)
-
-    def _accept(
-        self, place: int, batch: Batch, merchant: Merchant, metadata: Metadata
-    ) -> _Accepted:
-        now = self._with.clock.now()
-        origin = Origin(id=batch.settlement_id, merchant_id=merchant.id, livemode=merchant.livemode)
-        made = SETTLEMENTS.create(origin, [batch.created()], now, metadata)
-        if batch.net_minor <= 0:
-            change = Change(snapshots=(made.row,), events=made.events)
-            return _Accepted(place=place, change=change, settlement=made.state, payout=None)
-        attempt = self._with.payouts.prepare(made.state, metadata)
-        sent = ev.SettlementPayoutSent(
-            attempt_id=attempt.state.reference, amount=attempt.state.amount_minor
-        )
-        moved = SETTLEMENTS.create(origin, [batch.created(), sent], now, metadata)
-        pending = chart.merchant_pending(merchant.id, merchant.exposure_limit_minor)
-        change = Change(
-            snapshots=(moved.row, attempt.row),
-            events=(*moved.events, *attempt.events),
-            journals=(
-                outcomes.settled(moved.state, pending, now),
-                outcomes.payout_sent(moved.state, attempt.state, now),
-            ),
-        )
-        payout = Payout(settlement=moved.state, merchant=merchant, attempt=attempt.state)
-        return _Accepted(place=place, change=change, settlement=moved.state, payout=payout)
-
-
-def _day(batch: Batch, merchant: Merchant) -> MerchantDay:
-    return MerchantDay(
-        merchant_id=merchant.id,
-        business_date=batch.business_date,
-        currency=batch.currency,
-        livemode=merchant.livemode,
-    )
-
-
-def _receipt(accepted: _Accepted, refusal: KhataError | None) -> Receipt:
-    settlement = accepted.settlement
-    if isinstance(refusal, VersionConflict | AlreadyPosted):
-        # Another call took the same batch in meanwhile; its payout has an id that we do not know.
-        return Receipt(status="exists", settlement_id=settlement.id)
-    if refusal is not None:
-        return _refused(refusal)
-    return Receipt(
-        status="accepted",
-        settlement_id=settlement.id,
-        payout_attempt_id=settlement.payout_attempt_id,
-    )
-
-
-def _exists(settlement: Settlement) -> Receipt:
-    return Receipt(
-        status="exists",
-        settlement_id=settlement.id,
-        payout_attempt_id=settlement.payout_attempt_id,
-    )
-
-
-def _refused(refusal: KhataError) -> Receipt:
-    return Receipt(status="refused", detail=refusal.detail, param=refusal.param)
+    async def change_beneficiary(
+        self, merchant_id: UUID, to: Beneficiary, *, actor: str
+    ) -> Account:
+        merchant = await self._with.merchants.get(merchant_id)
+        async with self._with.database.transaction() as tx:
+            return await beneficiaries.change(
+                tx,
+                merchant,
+                to,
+                actor=actor,
+                now=self._with.clock.now(),
+                cooling=self._with.rules.beneficiary_cooling,
+            )

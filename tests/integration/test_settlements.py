@@ -10,7 +10,7 @@ import pytest
 
 from online.kernel.clock import business_date
 from online.kernel.errors import InvalidRequest, NotFound
-from online.ledger.days import DaySums
+from online.ledger.pending import Sums
 from online.merchants.domain import Merchant
 from online.settlements.domain import Batch
 from online.work.domain import State
@@ -20,7 +20,7 @@ from tests.house import META, PAYOUT_RAIL, House, house_on, payable_code, pendin
 pytestmark = pytest.mark.anyio
 
 # One UPI payment of 10,000 (no fee) and one card payment of 300,000 (MDR 5,400, GST 972).
-SUMS = DaySums(gross_minor=310_000, refunds_minor=0, fees_minor=5_400, tax_minor=972)
+SUMS = Sums(gross_minor=310_000, refunds_minor=0, fees_minor=5_400, tax_minor=972)
 
 
 @pytest.fixture
@@ -39,13 +39,12 @@ async def traded(house: House) -> tuple[Merchant, date]:
     return merchant, day
 
 
-def batch(merchant: Merchant, day: date, sums: DaySums = SUMS, **changes: Any) -> Batch:
+def batch(merchant: Merchant, day: date, sums: Sums = SUMS, **changes: Any) -> Batch:
     made = Batch(
         merchant_id=merchant.id,
         business_date=day,
         currency="INR",
         sums=sums,
-        reserve_minor=0,
         net_minor=sums.net_minor,
         count=2,
         snapshot=7,
@@ -145,9 +144,9 @@ async def test_refunds_of_the_day_count_whenever_they_end(house: House):
     house.rails["upi_hdfc"].enquiries.append(DECLINED)
     await house.refunds.resolve(await house.open_attempt("refund"), META)
     # The refund that failed comes back on the day it fails.
-    first = DaySums(gross_minor=10_000, refunds_minor=3_000)
+    first = Sums(gross_minor=10_000, refunds_minor=3_000)
     house.clock.advance(timedelta(days=1))
-    second = DaySums(refunds_minor=-2_000)
+    second = Sums(refunds_minor=-2_000)
     receipts = await house.settlements.take_in(
         [batch(merchant, day, first), batch(merchant, day + timedelta(days=1), second)], META
     )
@@ -155,21 +154,32 @@ async def test_refunds_of_the_day_count_whenever_they_end(house: House):
     assert (await house.books())[f"payouts:{PAYOUT_RAIL}:in_transit"] == 9_000
 
 
-async def test_nothing_owed_is_settled_without_a_posting(house: House):
+async def test_a_negative_day_is_carried_and_deducted_from_the_next(house: House):
     merchant = await house.merchant()
     payment = await house.pay(merchant, 10_000)
+    first = business_date(house.clock.now())
     house.clock.advance(timedelta(days=1))
+    (paid,) = await house.settlements.take_in(
+        [batch(merchant, first, Sums(gross_minor=10_000))], META
+    )
     await house.refund(payment, 4_000)
-    day = business_date(house.clock.now())
     house.clock.advance(timedelta(days=1))
-    owed = batch(merchant, day, DaySums(refunds_minor=4_000))
+    owed = batch(merchant, first + timedelta(days=1), Sums(refunds_minor=4_000))
     (receipt,) = await house.settlements.take_in([owed], META)
     assert (receipt.status, receipt.payout_attempt_id) == ("accepted", None)
-    assert (await house.books())[pending_code(merchant.id)] == 6_000
-    (kinds,) = await house.rows(
-        "select count(*) from ledger_transactions where kind = 'settlement'"
+    assert receipt.settlement_id is not None
+    carried = await house.settlements.get(receipt.settlement_id, None)
+    assert (carried.status, carried.carried_out_minor) == ("carried", -4_000)
+    assert (await house.books())[pending_code(merchant.id)] == -4_000
+    await house.pay(merchant, 5_000)
+    house.clock.advance(timedelta(days=1))
+    (last,) = await house.settlements.take_in(
+        [batch(merchant, first + timedelta(days=2), Sums(gross_minor=5_000))], META
     )
-    assert kinds == (0,)
+    assert (paid.payout_minor, receipt.payout_minor, last.payout_minor) == (10_000, 0, 1_000)
+    assert pending_code(merchant.id) not in await house.books()
+    assert await house.count("ledger_transactions where kind = 'settlement'") == 2
+    await house.check_books()
 
 
 @pytest.mark.parametrize("said", [DECLINED, FAILED])
@@ -208,7 +218,8 @@ async def test_the_schedule_shows_when_a_day_is_paid_and_what_became_of_it(house
     await house.settlements.take_in([batch(merchant, day)], META)
     _, items = await house.settlements.schedule(merchant.id)
     by_day = {item.business_date: item for item in items}
-    assert by_day[day].settle_on > day
+    assert len(by_day) == len(items) == 22
+    assert by_day[day].pay_on > day
     assert [each.status for each in by_day[day].settlements] == ["paid"]
     assert by_day[day + timedelta(days=1)].settlements == []
 

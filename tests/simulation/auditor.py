@@ -173,6 +173,17 @@ class Auditor:
     def _compare_merchants(self) -> None:
         """What each merchant has, by the entries, and by the model."""
         by_code = self._by_code()
+        merchants = self.world.model.merchants.values()
+        tds = by_code["tax:tds", "posted"], sum(merchant.tds for merchant in merchants)
+        if tds[0] != tds[1]:
+            raise Objection(f"tax:tds holds {tds[0]}, not {tds[1]}")
+        reserves: Counter[str] = Counter()
+        for (code, layer), amount in by_code.items():
+            if ":reserve:" in code and layer == "posted":
+                reserves[code.split(":")[1]] += amount
+        for merchant in merchants:
+            if reserves[merchant.id] != merchant.reserve:
+                raise Objection(f"{merchant} has a reserve of {reserves[merchant.id]}")
         for merchant in self.world.model.merchants.values():
             for name, layer, wanted in (
                 ("pending", "posted", merchant.balance),

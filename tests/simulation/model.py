@@ -6,6 +6,7 @@ things: which requests the service took in, what the bank answered, and what tim
 
 from collections import Counter
 from datetime import date, datetime, timedelta, timezone
+from decimal import ROUND_HALF_EVEN, Decimal
 
 from tests.simulation.things import (
     Attempt,
@@ -21,8 +22,15 @@ INDIA = timezone(timedelta(hours=5, minutes=30))
 FINAL_AFTER = timedelta(seconds=300)
 PATIENCE = timedelta(minutes=15)
 NO = {"declined", "failed"}
+COMES = {"gross", "reserve_released"}
 UNDER_WAY = {"processing", "requires_action", "unknown"}
 HAS_MONEY = {"captured", "partially_refunded"}
+
+
+def share(amount: int, bps: int) -> int:
+    """Rounded half to even, by way of decimals."""
+    exact = Decimal(amount) * bps / 10_000
+    return int(exact.to_integral_value(ROUND_HALF_EVEN))
 
 
 def day_of(at: datetime) -> date:
@@ -189,7 +197,7 @@ class Model:
             settlement.status = "paid"
         elif kind in NO:
             settlement.status = "payout_failed"
-            merchant.payable += settlement.net
+            merchant.payable += settlement.payout
 
     def returned(self, refund: Refund, fee: int, tax: int, at: datetime) -> None:
         """What the service says it gave back of its fee with a refund."""
@@ -226,23 +234,57 @@ class Model:
     # ── days ─────────────────────────────────────────────────────────────────────────────
 
     def _move(self, merchant: str, at: datetime, what: str, amount: int) -> None:
-        """`gross` comes to the merchant, everything else leaves them."""
+        """`gross` and what is released come to the merchant, everything else leaves them."""
         self.merchants[merchant].days[day_of(at)][what] += amount
-        self.merchants[merchant].balance += amount if what == "gross" else -amount
+        self.merchants[merchant].balance += amount if what in COMES else -amount
 
-    def net(self, merchant: str, day: date) -> int:
-        sums = self.merchants[merchant].days[day]
-        return sums["gross"] - sum(sums[what] for what in sums if what != "gross")
+    def period(self, merchant: str, last: date) -> Counter[str]:
+        """What the days since the last settlement moved, up to `last`; `net` is their sum."""
+        book, sums = self.merchants[merchant], Counter[str]()
+        for day in [day for day in book.days if book.settled_until < day <= last]:
+            sums.update(book.days[day])
+        net = sum(amount if what in COMES else -amount for what, amount in sums.items())
+        return Counter({**sums, "net": net})
 
-    def settle(self, merchant: str, day: date) -> Settlement:
-        made = Settlement(merchant, day, self.net(merchant, day))
-        self.merchants[merchant].settled.add(day)
-        if made.net > 0:
-            self.merchants[merchant].balance -= made.net
+    def owed(self, merchant: str, last: date) -> Counter[str]:
+        """What is due of a period with all that earlier ones left, and what remains to be paid."""
+        book, sums = self.merchants[merchant], self.period(merchant, last)
+        gross = max(sums["gross"], 0)
+        reserve = book.due["reserve"] + share(gross, book.reserve_bps)
+        tds = book.due["tds"] + share(gross, book.tds_bps)
+        owed = book.carried + sums["net"] - reserve - tds
+        return Counter(reserve=reserve, tds=tds, payout=owed)
+
+    def settle(self, merchant: str, last: date) -> Settlement:
+        book, sums, owed = (
+            self.merchants[merchant],
+            self.period(merchant, last),
+            self.owed(merchant, last),
+        )
+        payout = min(owed["payout"], book.balance - owed["reserve"] - owed["tds"])
+        book.settled_until = last
+        book.carried += sums["net"]
+        release_on = last + timedelta(days=book.reserve_days)
+        made = Settlement(merchant, last, max(payout, 0), owed["reserve"], release_on)
+        if payout < book.min_payout:
+            book.due = Counter(reserve=owed["reserve"], tds=owed["tds"])
+            made.status, made.payout, made.reserve = "carried", 0, 0
         else:
-            made.status = "created"
+            book.due = Counter()
+            book.reserve += owed["reserve"]
+            book.tds += owed["tds"]
+            taken = payout + owed["reserve"] + owed["tds"]
+            book.balance -= taken
+            book.carried -= taken
         self.settlements.append(made)
         return made
+
+    def release_reserves(self, now: datetime) -> None:
+        for made in self.settlements:
+            if made.reserve and not made.released and made.release_on <= day_of(now):
+                made.released = True
+                self.merchants[made.merchant].reserve -= made.reserve
+                self._move(made.merchant, now, "reserve_released", made.reserve)
 
     def expire_authorizations(self, now: datetime) -> list[Payment]:
         """Those whose time is over and that nothing is under way on."""

@@ -3,10 +3,17 @@
 from dataclasses import replace
 from datetime import date, timedelta
 
+import yaml
+
 from online.kernel import ids
+from online.platform.settings import ROOT
 from tests.simulation.auditor import Objection
 from tests.simulation.model import INDIA, day_of
 from tests.simulation.picking import Picking
+
+HOLIDAYS = {
+    row["day"] for row in yaml.safe_load((ROOT / "config/holidays.yaml").read_text())["holidays"]
+}
 
 
 class Beyond(Picking):
@@ -74,6 +81,7 @@ class Beyond(Picking):
         await self.world.expire()
         self.run.bank.plans.clear()
         self.model.pass_deadlines(now)
+        self.model.release_reserves(now)
         voids = {each.original: each for each in self.run.bank.asked[asked:]}
         if list(voids) != [each.authorization for each in overdue]:
             raise Objection(f"{overdue} were to be voided: {voids}")
@@ -102,21 +110,32 @@ class Beyond(Picking):
     # ── settlement ───────────────────────────────────────────────────────────────────────
 
     def _batch(self, merchant: str) -> dict[str, object] | None:
-        """The oldest closed day that is not settled yet, as offline would hand it in."""
+        """All up to a closed day that is not settled yet, as offline would hand it in."""
         book, today = self.model.merchants[merchant], day_of(self.world.clock.now())
-        days = sorted(day for day in book.days if day < today and day not in book.settled)
+        # What is not to be paid yet would wait for the worker.
+        days = [day for day in book.days if book.settled_until < day and self._pay_on(day) <= today]
         if not days:
             return None
-        sums = book.days[days[0]]
-        parts = {what: sums[what] for what in ("gross", "refunds", "disputes", "fees", "tax")}
+        day = self.random.choice(sorted(days))
+        sums, owed = self.model.period(merchant, day), self.model.owed(merchant, day)
+        moved = ("gross", "refunds", "disputes", "fees", "tax", "reserve_released", "net")
         return {
             "merchant_id": book.id,
-            "business_date": days[0].isoformat(),
+            "business_date": day.isoformat(),
             "currency": "INR",
-            **parts,
-            "net": self.model.net(merchant, days[0]),
+            **{what: sums[what] for what in moved},
+            **{what: owed[what] for what in ("reserve", "tds", "payout")},
+            "carried": book.carried,
             "count": 1,
         }
+
+    def _pay_on(self, day: date) -> date:
+        """The next day on which banks work."""
+        while True:
+            day += timedelta(days=1)
+            second_or_fourth = day.weekday() == 5 and (day.day - 1) // 7 in {1, 3}
+            if day.weekday() != 6 and not second_or_fourth and day not in HOLIDAYS:
+                return day
 
     async def _hand_in(self, batch: dict[str, object]) -> dict[str, object]:
         path = "/internal/v1/settlement-batches"
@@ -129,19 +148,16 @@ class Beyond(Picking):
         batch = self._batch(merchant)
         if batch is None:
             return False
-        book, day = self.model.merchants[merchant], date.fromisoformat(str(batch["business_date"]))
+        day = date.fromisoformat(str(batch["business_date"]))
         self.run.bank.plans = [replace(self.run.plan(), hold="")]
         asked = len(self.run.bank.asked)
         receipt = await self._hand_in(batch)
         self.run.bank.plans.clear()
-        net = self.model.net(merchant, day)
-        if net > 0 and book.balance - net < -book.exposure:
-            if receipt["status"] != "refused":
-                raise Objection(f"{book} cannot pay {batch}: {receipt}")
-            return True
         if receipt["status"] != "accepted":
             raise Objection(f"{batch} was not accepted: {receipt}")
         settlement = self.model.settle(merchant, day)
+        if receipt["payout"] != settlement.payout:
+            raise Objection(f"{receipt} is not {settlement}")
         for record in self.run.bank.asked[asked:]:
             now = self.world.clock.now()
             self.model.sent(record.reference, "payout", record.amount, settlement, now)
@@ -156,7 +172,9 @@ class Beyond(Picking):
         batch = self._batch(merchant)
         if batch is None:
             return False
-        what = self.random.choice(["gross", "refunds", "fees", "tax", "net"])
+        what = self.random.choice(
+            ["gross", "refunds", "fees", "tax", "net", "carried", "reserve", "tds", "payout"]
+        )
         batch[what] = int(str(batch[what])) + 1
         receipt = await self._hand_in(batch)
         if receipt["status"] != "refused":

@@ -108,7 +108,7 @@ class Selling(Picking):
         refusal = None
         if payment.status != "captured":
             refusal = "illegal_state"
-        elif payment.capture_days & self.model.merchants[payment.merchant].settled:
+        elif min(payment.capture_days) <= self.model.merchants[payment.merchant].settled_until:
             refusal = "already_settled"
         elif payment.refund_open or payment.refunded or payment.capture_open:
             refusal = "illegal_state"

@@ -127,10 +127,12 @@ class Attempt:
 @dataclass
 class Settlement:
     merchant: str
-    day: date
-    net: int
-    id: str | None = None
+    day: date  # the last of its period
+    payout: int
+    reserve: int
+    release_on: date
     status: str = "payout_sent"
+    released: bool = False
 
 
 @dataclass
@@ -143,4 +145,13 @@ class Merchant:
     disputed: int = 0
     returns_fees: bool = False  # with a refund
     days: defaultdict[date, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    settled: set[date] = field(default_factory=set)
+    settled_until: date = date.min
+    # Terms: shares in basis points, of what was captured less what was reversed.
+    reserve_bps: int = 0
+    reserve_days: int = 0
+    tds_bps: int = 0
+    min_payout: int = 1
+    carried: int = 0  # what settled periods left in the pending account
+    due: Counter[str] = field(default_factory=Counter)  # and did not take, though it was due
+    reserve: int = 0
+    tds: int = 0

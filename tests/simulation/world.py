@@ -14,7 +14,8 @@ import httpx
 from online.app import create_app
 from online.kernel import ids
 from online.kernel.clock import FixedClock
-from online.operations.worker import expire_once, tell_rails_once
+from online.merchants.domain import NewTerms
+from online.operations.worker import expire_once, settle_once, tell_rails_once
 from online.routing.health import BreakerSettings, HealthBook
 from online.services import Services, build_services
 from tests.gateways import settings_for
@@ -34,6 +35,14 @@ MERCHANTS = (
     ("trusted", 50_00, "29", "returned", "4111111111111111"),
     ("large", 10**9, "27", "returned", "4012888888881881"),
 )
+
+
+TERMS = {
+    "trusted": NewTerms(
+        min_payout_minor=30_00, reserve_bps=1_000, reserve_days=3, tds_section="194-O", tds_bps=100
+    ),
+    "large": NewTerms(reserve_bps=333, reserve_days=7),
+}
 
 
 @dataclass(frozen=True)
@@ -121,11 +130,18 @@ class World:
                 livemode=False,
                 exposure_limit_minor=exposure,
                 mdr_on_refund=mdr,
+                terms=TERMS.get(name, NewTerms()),
             )
             client = Client(self, made.client.client_id, made.client.client_secret)
             self.clients[name] = client
             id_ = ids.encode("mrc", made.merchant.id)
-            self.model.merchants[name] = Merchant(id_, exposure, returns_fees=mdr == "returned")
+            merchant = Merchant(id_, exposure, returns_fees=mdr == "returned")
+            terms = TERMS.get(name, NewTerms())
+            merchant.reserve_bps = terms.reserve_bps or 0
+            merchant.reserve_days = terms.reserve_days or 0
+            merchant.tds_bps = terms.tds_bps or 0
+            merchant.min_payout = terms.min_payout_minor or 1
+            self.model.merchants[name] = merchant
             card = {"number": number, "exp_month": 12, "exp_year": 2035}
             self.cards[name] = (await client.post("/api/v1/cards/tokens", card)).body["id"]
             self.customers[name] = [
@@ -153,6 +169,7 @@ class World:
 
     async def expire(self) -> None:
         """Ends what has come to the end of its time."""
+        await settle_once(self.services)
         await expire_once(self.services)
         await tell_rails_once(self.services)
 

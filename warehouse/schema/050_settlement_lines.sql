@@ -15,5 +15,6 @@ CREATE TABLE settlement_lines (
     fee_minor BIGINT,
     tax_minor BIGINT,
     net_minor BIGINT,
-    occurred_at TIMESTAMPTZ
+    occurred_at TIMESTAMPTZ,
+    released_minor BIGINT DEFAULT 0
 );

@@ -54,7 +54,7 @@ split AS (
     INNER JOIN raw_transactions AS posted ON pending.transaction_id = posted.id
     WHERE posted.business_date = $day
         -- Settling itself takes the day's money away; it is not part of it.
-        AND posted.kind NOT IN ('settlement', 'cutover', 'reserve_released')
+        AND posted.kind NOT IN ('settlement', 'cutover')
 )
 
 SELECT
@@ -66,9 +66,13 @@ SELECT
     payment_id,
     currency,
     -- Captures less reversals; what nobody has named yet shows here too, and in no other sum.
-    CASE WHEN kind LIKE 'refund%' OR kind LIKE 'dispute%' THEN 0 ELSE before_charges END AS gross_minor,
+    CASE
+        WHEN kind LIKE 'refund%' OR kind LIKE 'dispute%' OR kind = 'reserve_released' THEN 0
+        ELSE before_charges
+    END AS gross_minor,
     CASE WHEN kind LIKE 'refund%' THEN -before_charges ELSE 0 END AS refund_minor,
     CASE WHEN kind LIKE 'dispute%' THEN -before_charges ELSE 0 END AS dispute_minor,
+    CASE WHEN kind = 'reserve_released' THEN before_charges ELSE 0 END AS released_minor,
     fee_minor,
     tax_minor,
     net_minor,
