@@ -3,17 +3,19 @@
 -- inputs: raw_entries, raw_accounts, the manifest
 -- owner: finance
 WITH statement AS (
-    SELECT DISTINCT
-        statement_id,
-        merchant_id,
-        merchant_name,
-        end_date::DATE AS end_date,
-        currency,
-        opening_minor::BIGINT AS opening_minor,
-        credit_minor::BIGINT AS credit_minor,
-        debit_minor::BIGINT AS debit_minor,
-        closing_minor::BIGINT AS closing_minor
-    FROM read_json($manifest)
+    SELECT DISTINCT *
+    -- Named one by one: a run that had nothing to send has an empty manifest.
+    FROM read_json($manifest, columns = {
+        statement_id: 'VARCHAR',
+        merchant_id: 'VARCHAR',
+        merchant_name: 'VARCHAR',
+        end_date: 'DATE',
+        currency: 'VARCHAR',
+        opening_minor: 'BIGINT',
+        credit_minor: 'BIGINT',
+        debit_minor: 'BIGINT',
+        closing_minor: 'BIGINT'
+    })
 ),
 
 balance AS (

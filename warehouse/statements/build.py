@@ -1,226 +1,204 @@
-"""Statement rows for one merchant and period, from the ledger's entries in the lake.
+"""Statements from the ledger's entries in the lake, for many merchants at once.
 
-Belongs here: what the lines say and how they add up. Does not: how they look (`render.py`).
+Belongs here: reading, and putting lines and totals together. Does not: the words of a line
+(`lines.py`), numbers and editions (`editions.py`), or how it looks (`render.py`).
 
 The merchant's balance is the sum of its pending, payable, reserve, escrow and disputed accounts in
-the posted layer. A transaction becomes a line for its principal and a line each for fee and tax;
+the posted layer. A transaction becomes a line for its principal and a line each for fee and taxes;
 one that only moves money between the merchant's own accounts is not a line. So a dispute that is
-opened or won is none, and one that is lost is: while it is open its money is still the merchant's,
-held back, and the statement says beside its closing balance how much of it is.
+opened or won is none, and one that is lost is; what is held back stands beside the closing balance.
+
+Merchants are read a chunk at a time: as many as have `CHUNK_ENTRIES` entries in the period, so
+that memory is bounded and a run of thousands costs a few queries.
 """
 
-import hashlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from online.kernel import ids
 from warehouse.connection import Lake, Warehouse, WarehouseError
+from warehouse.statements.lines import CHARGES, Movement, charges_of, lines_of
+from warehouse.statements.model import Holder, Line, Parts, Seal, Statement, sealed
+from warehouse.statements.rates import Rates, load_rates
+
+CHUNK_ENTRIES = 100_000
 
 
-class Movement(msgspec.Struct, frozen=True, kw_only=True):
-    """One ledger transaction as it touched the merchant; credit positive, charges positive,
-    what is given back of a charge negative.
-    """
+class Period(msgspec.Struct, frozen=True, order=True):
+    """What a statement is of, beside its merchant; both days belong to it."""
 
-    date: date
-    at_time: datetime
-    transaction_id: str
-    kind: str
-    reference: str
-    payment_id: str
-    method: str
-    rail_reference: str
-    dispute_id: str = ""
-    net_minor: int
-    fee_minor: int = 0
-    igst_minor: int = 0
-    cgst_minor: int = 0
-    sgst_minor: int = 0
-
-
-class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """One movement of the merchant's money."""
-
-    date: date
-    at: datetime
-    kind: str
-    description: str
-    reference: str
-    debit_minor: int
-    credit_minor: int
-    balance_minor: int
-
-
-class Statement(msgspec.Struct, frozen=True, kw_only=True):
-    """A merchant's account over a period; closing = opening + credits - debits.
-
-    `fees_minor` and `tax_minor` are what was charged less what was given back; `disputed_minor` is
-    the part of the closing balance that is held back in open disputes.
-    """
-
-    statement_id: str
-    number: str
-    merchant_id: str
-    merchant_name: str
-    currency: str
     start_date: date
     end_date: date
+    currency: str = "INR"
+
+    def __post_init__(self) -> None:
+        if self.end_date < self.start_date:
+            raise WarehouseError(
+                f"the period {self.start_date} to {self.end_date} ends before it starts"
+            )
+
+
+class _Read(msgspec.Struct, frozen=True, kw_only=True):
+    """What every statement of one reading shares."""
+
+    period: Period
     snapshot: int
-    opening_minor: int
-    closing_minor: int
-    total_debit_minor: int
-    total_credit_minor: int
-    fees_minor: int
-    tax_minor: int
-    disputed_minor: int
-    lines: list[Line]
-    content_sha256: str = ""
-
-
-_TITLES = {
-    "capture": "Payment received",
-    "refund": "Refund to payer",
-    "refund_requested": "Refund to payer",
-    "refund_failed": "Refund returned",
-    "payout_sent": "Payout to your bank account",
-    "payout_returned": "Payout returned by the bank",
-    "reversal": "Payment reversed",
-    "dispute_lost": "Dispute lost",
-    "dispute_fee": "Dispute fee",
-    "fee_returned": "Fee returned with a refund",
-    "cutover": "Balance settled before this system",
-}
-# Transactions that are nothing but a charge, or the return of one: their first line is the fee.
-_CHARGES = frozenset({"fee", "dispute_fee", "fee_returned"})
-_METHODS = {"upi": "UPI", "card": "card"}
+    snapshot_at: datetime
+    rates: Rates
+    seal: Seal | None
 
 
 def build(
     warehouse: Warehouse,
     *,
-    statement_id: UUID,
     merchant_id: UUID,
     start_date: date,
     end_date: date,
     snapshot: int | None = None,
     currency: str = "INR",
-    livemode: bool = False,
 ) -> Statement:
-    """The statement as the lake has it at `snapshot` (now when None)."""
-    if end_date < start_date:
-        raise WarehouseError(f"the period {start_date} to {end_date} ends before it starts")
+    """The statement as the lake has it at `snapshot` (now when None), without a number."""
+    period = Period(start_date, end_date, currency)
+    found = list(build_many(warehouse, [merchant_id], period, snapshot=snapshot))
+    if not found:
+        raise WarehouseError(f"the lake has no merchant {ids.encode('mrc', merchant_id)}")
+    return found[0]
+
+
+def build_many(
+    warehouse: Warehouse,
+    merchants: Iterable[UUID],
+    period: Period,
+    *,
+    snapshot: int | None = None,
+) -> Iterator[Statement]:
+    """The statements of those merchants that the lake knows, by merchant id."""
     version = warehouse.snapshot_id() if snapshot is None else snapshot
-    encoded = ids.encode("mrc", merchant_id)
+    snapshot_at = warehouse.snapshot_at(version)
+    params = msgspec.structs.asdict(period)
     with warehouse.at_version(version) as lake:
-        found = _read(
-            lake,
-            merchant_id=merchant_id,
-            accounts=f"merchant:{encoded}:%",
-            start_date=start_date,
-            end_date=end_date,
-            currency=currency,
-            livemode=livemode,
-        )
-    lines = list(lines_of(found.opening_minor, found.movements))
-    return sealed(
-        Statement(
-            statement_id=ids.encode("stm", statement_id),
-            number=f"{start_date:%Y%m%d}-{end_date:%Y%m%d}-{encoded[-6:].upper()}",
-            merchant_id=encoded,
-            merchant_name=found.merchant_name,
-            currency=currency,
-            start_date=start_date,
-            end_date=end_date,
+        read = _Read(
+            period=period,
             snapshot=version,
-            opening_minor=found.opening_minor,
-            closing_minor=lines[-1].balance_minor if lines else found.opening_minor,
-            total_debit_minor=sum(line.debit_minor for line in lines),
-            total_credit_minor=sum(line.credit_minor for line in lines),
-            fees_minor=_charged(lines, _CHARGES),
-            tax_minor=_charged(lines, {"tax"}),
-            disputed_minor=found.disputed_minor,
-            lines=lines,
+            snapshot_at=snapshot_at,
+            rates=load_rates(),
+            seal=_seal(lake, period.end_date),
         )
+        holders = _holders(lake, sorted(set(merchants)))
+        if not holders:
+            return
+        found = lake.query("statement_balances", merchants=list(holders), **params)
+        for chunk in _chunks(found.iter_rows(named=True)):
+            of = {UUID(str(row["merchant_id"])): row for row in chunk}
+            moved = _movements(lake, list(of), params)
+            for merchant, row in of.items():
+                yield _statement(read, holders[merchant], row, moved.get(merchant, []))
+
+
+def merchants_of(lake: Lake) -> list[UUID]:
+    """Everybody, by name."""
+    found = lake.rows("SELECT id FROM raw_merchants ORDER BY name, id")
+    return [UUID(str(merchant)) for (merchant,) in found]
+
+
+def _holders(lake: Lake, merchants: Sequence[UUID]) -> dict[UUID, tuple[Holder, bool]]:
+    rows = lake.rows(
+        "SELECT id, livemode, name, coalesce(legal_name, name), coalesce(address, ''),"
+        " coalesce(gstin, ''), coalesce(state_code, '')"
+        " FROM raw_merchants WHERE id IN (SELECT unnest($merchants)) ORDER BY id",
+        merchants=list(merchants),
     )
+    names = ("name", "legal_name", "address", "gstin", "state_code")
+    return {
+        UUID(str(merchant)): (
+            Holder(merchant_id=ids.encode("mrc", merchant), **dict(zip(names, said, strict=True))),
+            bool(livemode),
+        )
+        for merchant, livemode, *said in rows
+    }
 
 
-class _Read(msgspec.Struct, frozen=True, kw_only=True):
-    """What the lake knows of a merchant and a period."""
-
-    merchant_name: str
-    opening_minor: int
-    disputed_minor: int
-    movements: list[Movement]
+def _seal(lake: Lake, end_date: date) -> Seal | None:
+    """The last seal that the lake has of the period's days."""
+    found = lake.query("statement_seal", end_date=end_date)
+    return msgspec.convert(found.row(0, named=True), Seal) if found.height else None
 
 
-def _read(lake: Lake, **params: object) -> _Read:
-    found = lake.query("statement_movements", **params)
-    name = lake.rows(
-        "SELECT name FROM raw_merchants WHERE id = $merchant_id",
-        merchant_id=params["merchant_id"],
+def _chunks(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    chunk: list[Mapping[str, Any]] = []
+    entries = 0
+    for row in rows:
+        if chunk and entries + row["entries"] > CHUNK_ENTRIES:
+            yield chunk
+            chunk, entries = [], 0
+        chunk.append(row)
+        entries += row["entries"]
+    if chunk:
+        yield chunk
+
+
+def _movements(
+    lake: Lake, merchants: list[UUID], params: Mapping[str, object]
+) -> dict[UUID, list[Movement]]:
+    found = lake.query("statement_movements", merchants=merchants, **params)
+    moved: dict[UUID, list[Movement]] = {}
+    for row in found.iter_rows(named=True):
+        movement = msgspec.convert(row, Movement)
+        moved.setdefault(movement.merchant_id, []).append(movement)
+    return moved
+
+
+def _statement(
+    read: _Read,
+    held: tuple[Holder, bool],
+    balances: Mapping[str, Any],
+    movements: Sequence[Movement],
+) -> Statement:
+    holder, livemode = held
+    lines = list(lines_of(balances["opening_minor"], movements, read.rates))
+    statement = Statement(
+        merchant_id=holder.merchant_id,
+        holder=holder,
+        supplier=read.rates.supplier,
+        currency=read.period.currency,
+        livemode=livemode,
+        start_date=read.period.start_date,
+        end_date=read.period.end_date,
+        snapshot=read.snapshot,
+        snapshot_at=read.snapshot_at,
+        opening_minor=balances["opening_minor"],
+        closing_minor=balances["closing_minor"],
+        total_debit_minor=sum(line.debit_minor for line in lines),
+        total_credit_minor=sum(line.credit_minor for line in lines),
+        debit_count=sum(line.debit_minor > 0 for line in lines),
+        credit_count=sum(line.credit_minor > 0 for line in lines),
+        fees_minor=_charged(lines, CHARGES | {"fee"}),
+        tax_minor=_charged(lines, {"tax"}),
+        parts=Parts(**{name: balances[name] for name in Parts.__struct_fields__}),
+        charges=charges_of(lines),
+        lines=lines,
+        seal=read.seal,
     )
-    return _Read(
-        merchant_name=str(name[0][0]) if name else "",
-        opening_minor=int(lake.scalar("statement_opening", **params)),
-        disputed_minor=int(lake.scalar("statement_disputed", **params)),
-        movements=[msgspec.convert(row, Movement) for row in found.iter_rows(named=True)],
-    )
+    _must_foot(statement)
+    return sealed(statement)
 
 
-def _charged(lines: Sequence[Line], kinds: Collection[str]) -> int:
-    return sum(line.debit_minor - line.credit_minor for line in lines if line.kind in kinds)
+def _charged(lines: Sequence[Line], kinds: Iterable[str]) -> int:
+    wanted = frozenset(kinds)
+    return sum(line.debit_minor - line.credit_minor for line in lines if line.kind in wanted)
 
 
-def lines_of(opening_minor: int, movements: Iterable[Movement]) -> Iterator[Line]:
-    """Lines with a running balance; their debits and credits are the movements' net amounts."""
-    balance_minor = opening_minor
-    for movement in movements:
-        for kind, description, amount_minor in _parts(movement):
-            balance_minor += amount_minor
-            yield Line(
-                date=movement.date,
-                at=movement.at_time,
-                kind=kind,
-                description=description,
-                reference=movement.payment_id or movement.reference,
-                debit_minor=max(-amount_minor, 0),
-                credit_minor=max(amount_minor, 0),
-                balance_minor=balance_minor,
-            )
-
-
-def _parts(movement: Movement) -> Sequence[tuple[str, str, int]]:
-    tax_minor = movement.igst_minor + movement.cgst_minor + movement.sgst_minor
-    principal_minor = movement.net_minor + movement.fee_minor + tax_minor
-    back = " returned" if movement.fee_minor + tax_minor < 0 else ""
-    taxes = "IGST" if movement.igst_minor else "CGST + SGST"
-    fee = ("fee", f"Fee{back} (merchant discount rate)", -movement.fee_minor)
-    if movement.kind in _CHARGES:
-        fee = (movement.kind, _title(movement), -movement.fee_minor)
-    parts = (
-        (movement.kind, _title(movement), principal_minor),
-        fee,
-        ("tax", f"{taxes} on the fee{back}", -tax_minor),
-    )
-    return [part for part in parts if part[2]]
-
-
-def _title(movement: Movement) -> str:
-    title = _TITLES.get(movement.kind, movement.kind.replace("_", " ").capitalize())
-    method = _METHODS.get(movement.method, movement.method)
-    words = [f"{title} by {method}" if method and movement.kind == "capture" else title]
-    if movement.dispute_id:
-        words.append(movement.dispute_id)
-    elif movement.rail_reference:
-        words.append(f"{'RRN' if method else 'UTR'} {movement.rail_reference}")
-    return ", ".join(words)
-
-
-def sealed(statement: Statement) -> Statement:
-    """The statement with the hash of its canonical content: every field but the hash itself."""
-    bare = msgspec.structs.replace(statement, content_sha256="")
-    digest = hashlib.sha256(msgspec.json.encode(bare, order="sorted")).hexdigest()
-    return msgspec.structs.replace(statement, content_sha256=digest)
+def _must_foot(statement: Statement) -> None:
+    """Lines and balances come from two readings of the ledger, which have to agree."""
+    moved = statement.total_credit_minor - statement.total_debit_minor
+    footed = statement.opening_minor + moved
+    if not footed == statement.closing_minor == statement.parts.total_minor():
+        raise WarehouseError(
+            f"the statement of {statement.merchant_id} does not foot:"
+            f" {statement.opening_minor} + {moved} is not {statement.closing_minor},"
+            f" or its parts are not ({statement.parts.total_minor()})"
+        )
