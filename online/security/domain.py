@@ -29,6 +29,8 @@ MERCHANT_SCOPES: Final = frozenset(
     }
 )
 SERVICE_SCOPES: Final = frozenset({"service"})
+# What people of the house are given, each by a client of their own; never a merchant's.
+STAFF_SCOPES: Final = frozenset({"breaks:read", "breaks:write"})
 ADMIN_SCOPES: Final = frozenset({"admin"})
 PUBLISHABLE_SCOPES: Final = frozenset({"publishable"})
 
@@ -75,7 +77,7 @@ OPT: Final = "access"
 
 def allow(*scopes: str, publishable: bool = False, signed: bool = False) -> dict[str, Any]:
     """`@post("/refunds", opt=allow("refunds:write", signed=True))`: any of `scopes` opens it."""
-    unknown = set(scopes) - MERCHANT_SCOPES - SERVICE_SCOPES - ADMIN_SCOPES
+    unknown = set(scopes) - MERCHANT_SCOPES - SERVICE_SCOPES - STAFF_SCOPES - ADMIN_SCOPES
     if unknown or not scopes:
         raise ValueError(f"unknown scopes: {sorted(unknown)}")
     return {OPT: Access(scopes=frozenset(scopes), publishable=publishable, signed=signed)}

@@ -40,6 +40,10 @@ class KeyRing:
     def __repr__(self) -> str:
         return f"KeyRing({self.family!r}, versions={sorted(self._keys)})"
 
+    @property
+    def versions(self) -> list[int]:
+        return sorted(self._keys)
+
     def key(self, version: int) -> bytes:
         try:
             return self._keys[version]
