@@ -141,7 +141,8 @@ def _cell(column: str, value: object, currency: str) -> str:
     if value is None:
         return "–"
     if column.endswith("_minor") and isinstance(value, int):
-        return money_text(value, currency)
+        # A narrow column would break the line behind the minus: the word joiner forbids it.
+        return money_text(value, currency).replace("−", "−\u2060")
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"
     if isinstance(value, UUID) and column.startswith("merchant"):

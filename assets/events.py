@@ -45,6 +45,18 @@ _SPECS: Final = (
         description="The merchants we settle with, and after how many days.",
         owners=FINANCE,
     ),
+    dg.AssetSpec(
+        "raw_audit",
+        description="Append-only records of online that are no events: agreed terms, closed "
+        "months, invoices and statements given out. They are sealed with the day they are of.",
+        owners=PLATFORM,
+    ),
+    dg.AssetSpec(
+        "raw_periods",
+        description="The months that were closed, with what moved in them. A month is here once "
+        "every entry of it is: nothing can be posted to it any more.",
+        owners=FINANCE,
+    ),
 )
 _SUMS: Final = {"raw_entries": ("amount_minor",)}
 _ORDER: Final = {
@@ -53,6 +65,8 @@ _ORDER: Final = {
     "raw_entries": "xid DESC",
     "raw_accounts": "code",
     "raw_merchants": "name",
+    "raw_periods": "month DESC",
+    "raw_audit": "at_time DESC",
 }
 
 

@@ -27,7 +27,7 @@ POLICIES: Final[Mapping[str, dg.FreshnessPolicy]] = {
     **dict.fromkeys(
         (
             *("raw_bank_files", "recon_breaks", "settlement_batches", "settlements_sent"),
-            *("mart_trial_balance", "mart_safeguarding"),
+            *("mart_trial_balance", "mart_safeguarding", "proof_seals"),
         ),
         _EACH_MORNING,
     ),

@@ -8,10 +8,12 @@ PLATFORM: Final = ["team:platform"]
 
 LEDGER: Final = "ledger"  # the log and the journal, as online wrote them
 BOOKS: Final = "books"  # what they add up to
+MONTH: Final = "month"  # what is made of a month once it is closed
 BANK_FILES: Final = "bank_files"
 STAGING: Final = "staging"
 RECONCILIATION: Final = "reconciliation"
 SETTLEMENT: Final = "settlement"
 STATEMENTS: Final = "statements"
+PROOF: Final = "proof"  # what an auditor checks without us
 TRACES: Final = "traces"  # where a payment shows outside our own books
 FRAUD: Final = "fraud"

@@ -38,6 +38,11 @@ class Folders(msgspec.Struct, frozen=True):
         return self.data / "received"
 
     @property
+    def quarantine(self) -> Path:
+        """What is wrong with each file that was quarantined, as JSON."""
+        return self.data / "quarantine"
+
+    @property
     def statements(self) -> Path:
         return self.data / "statements"
 

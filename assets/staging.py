@@ -64,7 +64,7 @@ STAGED: Final = (
     ),
     staged(
         "stg_rail_rows",
-        deps=["raw_rail_rows"],
+        deps=["raw_rail_rows", "raw_file_parts"],
         sums=("gross_minor", "fee_minor", "tax_minor", "net_minor"),
         description="What the rails say they settled on the day, row by row, with their fees.",
     ),
@@ -76,7 +76,7 @@ STAGED: Final = (
     ),
     staged(
         "stg_bank_lines",
-        deps=["raw_bank_lines", "raw_bank_files"],
+        deps=["raw_bank_lines", "raw_bank_files", "raw_file_parts"],
         sums=("amount_minor",),
         description="What our bank booked on the day: credits positive, debits negative.",
     ),

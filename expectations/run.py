@@ -23,7 +23,10 @@ SUITES: Final = (
     "raw_entries",
     "raw_accounts",
     "raw_merchants",
+    "raw_periods",
+    "raw_audit",
     "raw_bank_files",
+    "raw_file_parts",
     "raw_rail_rows",
     "raw_bank_lines",
     "raw_bank_balances",
@@ -43,6 +46,10 @@ SUITES: Final = (
     "mart_merchant_day",
     "mart_safeguarding",
     "trace_links",
+    "proof_seals",
+    "fee_audit",
+    "fee_audit_lines",
+    "invoices",
 )
 _STYLE: Final = (
     "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;color:#222}"

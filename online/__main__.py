@@ -68,6 +68,14 @@ def _migrate(arguments: argparse.Namespace) -> None:
     print("the database is at the newest revision")
 
 
+def _staff(arguments: argparse.Namespace) -> None:
+    from online.operations.staff import new_client
+
+    client = asyncio.run(new_client(frozenset(arguments.scope), livemode=arguments.livemode))
+    secret = {"client_id": client.client_id, "client_secret": client.client_secret}
+    print(json.dumps(secret))
+
+
 def _verify_books(arguments: argparse.Namespace) -> None:
     import msgspec
 
@@ -121,6 +129,10 @@ def _arguments() -> argparse.Namespace:
     migrate.add_argument("--database", help="else DATABASE_URL, else the settings")
     verify = command("verify-books", _verify_books, "derive all again from the log")
     verify.add_argument("--database", required=True)
+    staff = command("staff", _staff, "a client for one of the house, its secret shown once")
+    scopes = ("breaks:read", "breaks:write")
+    staff.add_argument("--scope", action="append", required=True, choices=scopes)
+    staff.add_argument("--livemode", action="store_true", help="live books, not the test mode's")
     seed = command("seed-history", _seed_history, "write a seeded past through the same writer")
     seed.add_argument("--database", required=True)
     seed.add_argument("--data", type=Path, required=True)

@@ -21,8 +21,10 @@ from online.devices import routes as devices_routes
 from online.disputes import routes as disputes_routes
 from online.intents import routes as intents_routes
 from online.intents.routes import Desk
+from online.invoices import routes as invoices_routes
 from online.merchants import routes as merchants_routes
 from online.payments import routes as payments_routes
+from online.periods import routes as periods_routes
 from online.platform import telemetry
 from online.platform.http import HttpPlugin, wrap
 from online.platform.openapi_page import openapi_config
@@ -30,6 +32,7 @@ from online.platform.settings import Settings, load_settings
 from online.postings import routes as postings_routes
 from online.refunds import routes as refunds_routes
 from online.risk import routes as risk_routes
+from online.seals import routes as seals_routes
 from online.security import routes as security_routes
 from online.security.build import build_security
 from online.security.domain import allow_anyone, is_signed, schemes_of
@@ -40,7 +43,7 @@ from online.traces import routes as traces_routes
 from online.vault import routes as vault_routes
 from online.work import routes as work_routes
 
-VERSION: Final = "0.2.0"
+VERSION: Final = "0.3.0"
 
 
 @get("/health", summary="The process is alive", tags=["operations"], opt=allow_anyone())
@@ -111,20 +114,25 @@ _ROUTES = (
     risk_routes,
     settlements_routes,
     statements_routes,
+    periods_routes,
+    invoices_routes,
     traces_routes,
     balances_routes,
     calls_routes,
     breaks_routes,
     postings_routes,
+    seals_routes,
     work_routes,
     attempts_routes,
 )
 _INTERNAL_ROUTES = (
     disputes_routes,
+    invoices_routes,
     settlements_routes,
     statements_routes,
     breaks_routes,
     traces_routes,
+    seals_routes,
 )
 
 
@@ -159,11 +167,15 @@ def _provided(services: Services) -> dict[str, object]:
         "disputes": services.disputes,
         "settlements": services.settlements,
         "statements": services.statements,
+        "periods": services.periods,
+        "invoices": services.invoices,
         "traces": services.traces,
         "balances": services.balances,
         "calls": services.calls,
         "breaks": services.breaks,
+        "workflow": services.break_workflow,
         "postings": services.postings,
+        "seals": services.seals,
         "work": services.work,
         "desk": desk,
     }

@@ -15,7 +15,10 @@ from models.fraud.rules import load_rules
 from online.attempts.domain import Attempt, Schedule
 from online.attempts.service import Attempts
 from online.balances.service import Balances
+from online.breaks import workflow as breaks_workflow
 from online.breaks.service import Breaks
+from online.breaks.terms import load_write_off_terms
+from online.breaks.workflow import Workflow
 from online.calls.service import Calls
 from online.customers.service import Customers
 from online.devices import service as devices_service
@@ -25,6 +28,7 @@ from online.disputes import intake as disputes_intake
 from online.disputes.service import Disputes
 from online.disputes.terms import load_terms
 from online.intents.service import IntentFollower, Intents
+from online.invoices.service import Invoices, build_invoices
 from online.kernel import ids
 from online.kernel.clock import Clock, FileClock, SystemClock
 from online.kernel.events import Metadata
@@ -37,6 +41,7 @@ from online.payments.fees import load_fees
 from online.payments.methods import Instruments
 from online.payments.service import Payments
 from online.payments.two_commits import Collaborators
+from online.periods.service import Periods
 from online.platform.db import Database
 from online.platform.settings import ROOT, Settings
 from online.platform.sql import Connection
@@ -49,11 +54,14 @@ from online.refunds.service import Refunds
 from online.risk.domain import RiskInput
 from online.risk.service import Assessor, DeviceUse, Risk
 from online.routing.service import Routing, routes_of
+from online.seals.keys import load_seal_keys
+from online.seals.service import Seals
 from online.security.build import build_credentials
 from online.security.keyfiles import load_key_ring
 from online.security.service import Credentials
 from online.settlements import service as settlements_service
 from online.settlements.payouts import Payouts
+from online.settlements.rules import load_settlement_rules
 from online.settlements.service import SettledDays, Settlements
 from online.statements.service import Statements
 from online.traces import service as traces_service
@@ -90,11 +98,15 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     disputes: Disputes
     settlements: Settlements
     statements: Statements
+    periods: Periods
+    invoices: Invoices
     traces: Traces
     balances: Balances
     calls: Calls
     breaks: Breaks
+    break_workflow: Workflow
     postings: Postings
+    seals: Seals
     work: Work
     resolvers: Mapping[str, Resolve]
 
@@ -145,7 +157,10 @@ def build_services(settings: Settings, clock: Clock | None = None) -> Services:
     database, writer, clock = ground.database, ground.writer, ground.clock
     payments, refunds = _payments(ground)
     work = Work(database, clock)
-    payouts = Payouts(database, writer, clock, ground.attempts, rail=PAYOUT_RAIL)
+    seals = Seals(database, clock, load_seal_keys(settings.data_dir / "keys"))
+    payouts = Payouts(
+        database, writer, clock, ground.attempts, merchants=ground.merchants, rail=PAYOUT_RAIL
+    )
     places = Places(rails=frozenset(ground.rails.names), banks=frozenset({_BANK}))
     secrets = load_key_ring(settings.data_dir / "keys" / "client_secret.key", "client_secret")
     intents = Intents(database, writer, clock, payments, secrets.key(1))
@@ -158,6 +173,7 @@ def build_services(settings: Settings, clock: Clock | None = None) -> Services:
             merchants=ground.merchants,
             work=work,
             payouts=payouts,
+            rules=load_settlement_rules(ROOT / "config"),
         )
     )
     return Services(
@@ -176,6 +192,8 @@ def build_services(settings: Settings, clock: Clock | None = None) -> Services:
         disputes=disputes,
         settlements=settlements,
         statements=Statements(database, clock, work, ground.merchants),
+        periods=Periods(database, clock, ground.attempts, seals),
+        invoices=build_invoices(database, clock, ground.merchants),
         traces=Traces(
             traces_service.Collaborators(
                 database=database,
@@ -191,7 +209,9 @@ def build_services(settings: Settings, clock: Clock | None = None) -> Services:
         balances=Balances(database, ground.merchants),
         calls=Calls(database, ground.attempts),
         breaks=Breaks(database, writer, clock),
+        break_workflow=_break_workflow(ground, places),
         postings=Postings(database, writer, clock, places),
+        seals=seals,
         work=work,
         resolvers={
             **dict.fromkeys(("authorize", "capture", "void", "reverse"), payments.resolve),
@@ -285,6 +305,18 @@ def _disputes(ground: _Ground, payments: Payments) -> Disputes:
             rails=ground.rails,
             fees=load_fees(ROOT / "config" / "fees.yaml"),
             terms=load_terms(ROOT / "config" / "disputes.yaml"),
+        )
+    )
+
+
+def _break_workflow(ground: _Ground, places: Places) -> Workflow:
+    return Workflow(
+        breaks_workflow.Collaborators(
+            database=ground.database,
+            writer=ground.writer,
+            clock=ground.clock,
+            terms=load_write_off_terms(ROOT / "config" / "write_offs.yaml"),
+            places=places,
         )
     )
 

@@ -8,11 +8,15 @@ import dagster as dg
 
 from assets import (
     bank_files,
+    books,
     checks,
     disputes,
     events,
+    fee_audit,
     fraud,
+    late_files,
     ledger_marts,
+    proof,
     settlement,
     staging,
     statements,
@@ -30,15 +34,28 @@ ASSETS = (
     bank_files.load_bank_files,
     *staging.STAGED,
     *(recon.reconcile, recon.file_postings_sent, recon.break_postings_sent, recon.breaks_reported),
+    recon.tat_postings_sent,
+    fee_audit.audit_fees,
     disputes.disputes_sent,
-    *(settlement.settle, settlement.settlements_sent),
+    *(settlement.settle, settlement.settlements_sent, settlement.payout_returns_sent),
     ledger_marts.mart_trial_balance,
     *(ledger_marts.mart_merchant_day, ledger_marts.mart_safeguarding),
     *(statements.statement_files, statements.statements_published),
     *(traces.trace_links, traces.trace_links_sent, traces.statement_links_sent),
+    *books.ASSETS,
+    proof.day_seals,
     *(fraud.fraud_training_set, fraud.fraud_model, fraud.fraud_promotion),
 )
-CHECKS = (*checks.CONSERVATION, checks.statements_foot, *checks.COLUMN_RULES)
+CHECKS = (
+    *checks.CONSERVATION,
+    checks.statements_foot,
+    late_files.no_file_is_late,
+    recon.suspense_is_the_open_breaks,
+    *checks.COLUMN_RULES,
+    *books.CHECKS,
+    *proof.CHECKS,
+    *fee_audit.CHECKS,
+)
 
 
 def build(data_dir: str | None = None) -> dg.Definitions:

@@ -27,7 +27,7 @@ import httpx
 import msgspec
 
 from online.kernel.clock import IST, SystemClock, business_date, write_offset
-from pipelines import demo_report, processes
+from pipelines import demo_proof, demo_report, processes
 from pipelines.demo_report import Finding, Report
 from pipelines.demo_steps import Steps
 from pipelines.demo_traffic import Day, Shop, Taken, TrafficFailed, counts, read_orders
@@ -36,6 +36,7 @@ from pipelines.processes import CommandFailed, OnlineDev
 from pipelines.resources import OnlineApi, Site, open_lake
 from pipelines.runs import JobFailed, Runner, metadata_of
 from pipelines.sensors import WORK_ID, report_work, runs_of
+from warehouse.bank_days import load_bank_days
 
 _MARK: Final = ".khata-demo"
 _SEED: Final = 7
@@ -90,6 +91,8 @@ class Demo:
         taken = self._traffic()
         self._close_and_settle(runner)
         self._later_days(runner)
+        with self.steps.step("Sealing the days"):
+            self.steps.say(demo_proof.seal(runner, self._later(2)))
         statements = self._statements(runner)
         self._trace(runner)
         with self.steps.step("Verifying the books from the log alone"):
@@ -246,6 +249,9 @@ class Demo:
         ]
         if not paths:
             raise DemoFailed("no statement was made")
+        with self.steps.step("Checking a statement pack, as its merchant would"):
+            folder = Site.of(self.data).folders.statements
+            self.steps.say(demo_proof.check_pack(folder, self.about["base_url"]))
         return paths
 
     def _trace(self, runner: Runner) -> None:
@@ -261,10 +267,12 @@ class Demo:
             settled = set(demo_report.merchants_settled(lake, self.day))
         day = Day(self.about["base_url"], self.about["sandbox_url"], self.shops)
         try:
-            for shop in self.shops:
-                if shop.merchant_id in settled:
-                    period = {"start_date": str(self.day), "end_date": str(self._later(2))}
-                    await day.ask_for_statements(shop, period)
+            period = {"start_date": str(self.day), "end_date": str(self._later(2))}
+            found = [shop for shop in self.shops if shop.merchant_id in settled]
+            for shop in found:
+                await day.ask_for_statements(shop, period)
+            for shop in found[:1]:
+                await day.ask_for_statements(shop, period, ("pack",))
         finally:
             await day.close()
 
@@ -332,7 +340,13 @@ def _verdict(finding: Finding, report: Report) -> int:
 def demo_day(today: date) -> date:
     """The last Monday that is three days past: a banking week ahead of it, and no future."""
     latest = today - timedelta(days=_DAYS_AFTER)
-    return latest - timedelta(days=latest.weekday())
+    monday = latest - timedelta(days=latest.weekday())
+    bank_days = load_bank_days()
+    while not all(
+        bank_days.is_bank_day(monday + timedelta(days=n)) for n in range(_DAYS_AFTER + 1)
+    ):
+        monday -= timedelta(days=7)
+    return monday
 
 
 def load_meanwhile() -> None:

@@ -56,6 +56,7 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
     fees_minor: int
     tax_minor: int
     net_minor: int
+    payout_minor: int
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,10 +92,10 @@ def settlements(lake: Warehouse, day: date) -> list[Settled]:
     found = lake.rows(
         "SELECT coalesce(merchant.name, batch.merchant_id::VARCHAR), batch.gross_minor,"
         " batch.refunds_minor, batch.disputes_minor, batch.fees_minor, batch.tax_minor,"
-        " batch.net_minor"
+        " batch.net_minor, batch.payout_minor"
         " FROM settlement_batches AS batch"
         " LEFT JOIN raw_merchants AS merchant ON batch.merchant_id = merchant.id"
-        " WHERE batch.business_date = $day ORDER BY batch.net_minor DESC, 1",
+        " WHERE batch.business_date = $day ORDER BY batch.payout_minor DESC, 1",
         day=day,
     )
     names = Settled.__struct_fields__
@@ -142,7 +143,7 @@ def summary(report: Report, finding: Finding, books: Mapping[str, Any]) -> str:
         ),
         _table(
             "Settlements",
-            ("merchant", "captured", "refunded", "disputed", "fee", "GST", "owed"),
+            ("merchant", "captured", "refunded", "disputed", "fee", "GST", "net", "paid"),
             [
                 (each.merchant, *map(money_text, msgspec.structs.astuple(each)[1:]))
                 for each in report.settlements

@@ -8,7 +8,7 @@ from typing import Final
 
 import dagster as dg
 
-from assets import groups
+from assets import groups, late_files
 
 _GROUP = dg.AssetSelection.groups
 _ASSETS = dg.AssetSelection.assets
@@ -16,6 +16,7 @@ _ASSETS = dg.AssetSelection.assets
 # Whatever reads the ledger copies what is new of it first.
 _INGEST: Final = _ASSETS(
     *("raw_events", "raw_transactions", "raw_entries", "raw_accounts", "raw_merchants"),
+    *("raw_periods", "raw_audit"),
 )
 
 ingest_job: Final = dg.define_asset_job(
@@ -27,6 +28,11 @@ bank_files_job: Final = dg.define_asset_job(
     "bank_files_job",
     _GROUP(groups.BANK_FILES),
     description="Load the bank and rail files that lie in the inbox.",
+)
+late_files_job: Final = dg.define_asset_job(
+    "late_files_job",
+    dg.AssetSelection.checks(late_files.no_file_is_late),
+    description="Warn of banks and rails that have not sent what they owe; makes nothing.",
 )
 day_close_job: Final = dg.define_asset_job(
     "day_close_job",
@@ -51,6 +57,18 @@ books_job: Final = dg.define_asset_job(
     description="The books at the end of a day: trial balance, the merchants' day, and what covers "
     "other people's money.",
 )
+month_job: Final = dg.define_asset_job(
+    "month_job",
+    _INGEST | _GROUP(groups.MONTH),
+    description="The books of a month that was closed: the journal for the general ledger, tax "
+    "invoices and credit notes. Made again it gives the same numbers and the same bytes.",
+)
+seal_job: Final = dg.define_asset_job(
+    "seal_job",
+    _INGEST | _GROUP(groups.PROOF),
+    description="Seal a day that is over, and what came late to earlier ones. Run again it seals "
+    "only what has come since.",
+)
 statements_job: Final = dg.define_asset_job(
     "statements_job",
     _INGEST | _GROUP(groups.STATEMENTS),
@@ -69,6 +87,14 @@ train_job: Final = dg.define_asset_job(
 )
 
 JOBS: Final = (
-    *(ingest_job, bank_files_job, day_close_job, reconcile_job, settle_job, books_job),
-    *(statements_job, traces_job, train_job),
+    *(
+        ingest_job,
+        bank_files_job,
+        late_files_job,
+        day_close_job,
+        reconcile_job,
+        settle_job,
+        books_job,
+    ),
+    *(month_job, seal_job, statements_job, traces_job, train_job),
 )

@@ -4,7 +4,7 @@ Belongs here: times. Does not: what runs (`jobs`). Each is off until someone swi
 """
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Final
 
 import dagster as dg
@@ -13,11 +13,15 @@ from pipelines.jobs import (
     books_job,
     day_close_job,
     ingest_job,
+    late_files_job,
+    seal_job,
     settle_job,
     statements_job,
     traces_job,
     train_job,
 )
+from warehouse.connection import Warehouse
+from warehouse.reconciliation.days import changed_days, days_to_revisit
 
 _ZONE: Final = "Asia/Kolkata"
 # Late rows and bank credits of a day come in the following ones: it is looked at again for so long.
@@ -30,17 +34,38 @@ def ingest_every_ten_minutes() -> dg.RunRequest:
     return dg.RunRequest()
 
 
+@dg.schedule(job=late_files_job, cron_schedule="5 * * * *", execution_timezone=_ZONE)
+def watch_for_files() -> dg.RunRequest:
+    """A file that does not come starts nothing: somebody has to look."""
+    return dg.RunRequest()
+
+
 @dg.schedule(job=day_close_job, cron_schedule="30 1 * * *", execution_timezone=_ZONE)
-def close_the_day(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
-    """After the banks' files of the day: reconcile it, then the days that its files may explain."""
-    for back in range(1, _REVISITED_DAYS + 1):
-        yield _of_day(context, back)
+def close_the_day(
+    context: dg.ScheduleEvaluationContext, warehouse: dg.ResourceParam[Warehouse]
+) -> Iterator[dg.RunRequest]:
+    """After the banks' files of the day: reconcile it, the days that the files of the last nights
+    speak of, and the older days that they may explain."""
+    at = context.scheduled_execution_time
+    yesterday = at.date() - timedelta(days=1)
+    # Two nights: the rows of a day are staged in the first, and explain others in the second.
+    came = changed_days(warehouse, since=at - timedelta(days=2))
+    days = {yesterday, *days_to_revisit(warehouse, upto=yesterday, changed=came)}
+    # Newer days first: an older one is explained by rows that they stage.
+    for day in sorted(days, reverse=True):
+        yield _run_of(context, day)
 
 
 @dg.schedule(job=settle_job, cron_schedule="0 5 * * *", execution_timezone=_ZONE)
 def settle_yesterday(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """T+1: before the banks open."""
     return _of_day(context, 1)
+
+
+@dg.schedule(job=settle_job, cron_schedule="5 * * * *", execution_timezone=_ZONE)
+def settle_cycles_of_today(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """T+0: the cycles of the running day that have ended; every other merchant's day has not."""
+    return _of_day(context, 0)
 
 
 @dg.schedule(job=books_job, cron_schedule="0 6 * * *", execution_timezone=_ZONE)
@@ -54,6 +79,12 @@ def trace_the_last_days(context: dg.ScheduleEvaluationContext) -> Iterator[dg.Ru
     """Yesterday's payments, and those whose bank line or settlement came meanwhile."""
     for back in range(1, _REVISITED_DAYS + 1):
         yield _of_day(context, back)
+
+
+@dg.schedule(job=seal_job, cron_schedule="45 6 * * *", execution_timezone=_ZONE)
+def seal_yesterday(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Once the night's work has posted to it, and before a statement needs its proof."""
+    return _of_day(context, 1)
 
 
 @dg.schedule(job=statements_job, cron_schedule="0 7 1 * *", execution_timezone=_ZONE)
@@ -73,12 +104,23 @@ def train_every_week() -> dg.RunRequest:
 
 
 def _of_day(context: dg.ScheduleEvaluationContext, back: int) -> dg.RunRequest:
+    return _run_of(context, context.scheduled_execution_time.date() - timedelta(days=back))
+
+
+def _run_of(context: dg.ScheduleEvaluationContext, day: date) -> dg.RunRequest:
     at = context.scheduled_execution_time
-    day = (at.date() - timedelta(days=back)).isoformat()
-    return dg.RunRequest(run_key=f"{day} at {at.isoformat()}", partition_key=day)
+    key = day.isoformat()
+    return dg.RunRequest(run_key=f"{key} at {at.isoformat()}", partition_key=key)
 
 
 SCHEDULES: Final = (
-    *(ingest_every_ten_minutes, close_the_day, settle_yesterday, books_of_yesterday),
-    *(trace_the_last_days, statements_of_last_month, train_every_week),
+    *(
+        ingest_every_ten_minutes,
+        watch_for_files,
+        close_the_day,
+        settle_yesterday,
+        settle_cycles_of_today,
+    ),
+    books_of_yesterday,
+    *(trace_the_last_days, seal_yesterday, statements_of_last_month, train_every_week),
 )

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+from msgspec.structs import replace
 
 from online.app import create_app
 from online.kernel.clock import write_offset
@@ -18,6 +19,7 @@ from online.platform.settings import ROOT, Settings, load_settings
 from online.services import Services, build_services
 from tests.databases import PASSWORDS
 from tests.fakes import HeldRail
+from tests.house import EveryDay
 
 Body = Mapping[str, Any]
 UPI = {"type": "upi", "upi": {"flow": "intent"}}
@@ -160,9 +162,17 @@ async def _merchant(services: Services) -> NewMerchant:
     )
 
 
+def never_rest(services: Services) -> None:
+    """Banks that work every day: the service's clock starts today, whatever day that is."""
+    intake = services.settlements._intake
+    rules = replace(intake._with.rules, bank_days=EveryDay())
+    intake._with = replace(intake._with, rules=rules)
+
+
 @asynccontextmanager
 async def gateway_on(settings: Settings) -> AsyncIterator[Gateway]:
     services = build_services(settings)
+    never_rest(services)
     app = create_app(settings, services)
     transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
     # Litestar's own test client runs the lifespan in another event loop than the requests.

@@ -3,19 +3,25 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from models.fraud.rules import load_rules
 from online.attempts.domain import Attempt, Schedule
 from online.attempts.service import Attempts
+from online.breaks import workflow as breaks
 from online.breaks.service import Breaks
+from online.breaks.terms import load_write_off_terms
 from online.disputes import intake as disputes
 from online.disputes.service import Disputes
 from online.disputes.terms import load_terms
 from online.intents.service import IntentFollower
+from online.invoices.service import build_invoices
 from online.kernel import ids
+from online.kernel.bank_days import BankDays
 from online.kernel.clock import IST, FixedClock, SystemClock
 from online.kernel.events import Metadata
 from online.ledger.writer import Writer
@@ -28,6 +34,7 @@ from online.payments.fees import load_fees
 from online.payments.orders import Call, Instrument, Order
 from online.payments.service import Payments
 from online.payments.two_commits import Collaborators
+from online.periods.service import Periods
 from online.platform.db import Database
 from online.platform.idempotency import Answer, IdempotencyKey
 from online.platform.settings import ROOT
@@ -40,8 +47,12 @@ from online.refunds.service import RefundOrder, Refunds
 from online.risk.service import Risk
 from online.routing.domain import Route
 from online.routing.service import Routing
+from online.seals.keys import FileSealKeys
+from online.seals.service import Seals
+from online.security.keyfiles import KeyRing
 from online.settlements import service as settlements
 from online.settlements.payouts import Payouts
+from online.settlements.rules import load_settlement_rules
 from online.settlements.service import Settlements
 from online.statements.service import Statements
 from online.work.service import Work
@@ -58,6 +69,16 @@ SCHEDULE = Schedule(
 )
 
 
+NOW = timedelta()
+
+
+class EveryDay(BankDays, frozen=True):
+    """Banks that never rest: a test's clock starts today, whatever day that is."""
+
+    def is_bank_day(self, day: date) -> bool:
+        return True
+
+
 def this_morning() -> datetime:
     """Today at ten in India: there are partitions for it, and the day is not over."""
     now = SystemClock().now().astimezone(IST)
@@ -72,8 +93,7 @@ class House:
         self.rails = ScriptedRails()
         self.database = Database(database_url, size=20)
         self.writer = Writer(self.database)
-        routes = [_route("upi_hdfc", "upi"), _route("card_a", "card")]
-        self.routing = Routing(routes)
+        self.routing = Routing([_route("upi_hdfc", "upi"), _route("card_a", "card")])
         self.attempts = Attempts(self.rails, SCHEDULE, self.clock, self.routing)
         self.merchants = Merchants(self.database, self.clock, None)  # type: ignore[arg-type]
         self.payments = Payments(self._of_payments(), IntentFollower())
@@ -102,7 +122,12 @@ class House:
         )
         self.work = Work(self.database, self.clock)
         self.payouts = Payouts(
-            self.database, self.writer, self.clock, self.attempts, rail=PAYOUT_RAIL
+            self.database,
+            self.writer,
+            self.clock,
+            self.attempts,
+            merchants=self.merchants,
+            rail=PAYOUT_RAIL,
         )
         self.settlements = Settlements(
             settlements.Collaborators(
@@ -112,12 +137,27 @@ class House:
                 merchants=self.merchants,
                 work=self.work,
                 payouts=self.payouts,
+                rules=replace(
+                    load_settlement_rules(ROOT / "config"), bank_days=EveryDay(), close_after=NOW
+                ),
             )
         )
+        self.invoices = build_invoices(self.database, self.clock, self.merchants)
+        self.periods = Periods(self.database, self.clock, self.attempts)
         self.statements = Statements(self.database, self.clock, self.work, self.merchants)
         places = Places(rails=frozenset({*RAILS, PAYOUT_RAIL}), banks=frozenset({"hdfc"}))
         self.postings = Postings(self.database, self.writer, self.clock, places)
+        self.seals = _seals(self.database, self.clock)
         self.breaks = Breaks(self.database, self.writer, self.clock)
+        self.break_workflow = breaks.Workflow(
+            breaks.Collaborators(
+                database=self.database,
+                writer=self.writer,
+                clock=self.clock,
+                terms=load_write_off_terms(ROOT / "config" / "write_offs.yaml"),
+                places=places,
+            )
+        )
 
     def _of_payments(self) -> Collaborators:
         return Collaborators(
@@ -247,6 +287,10 @@ class House:
 
     async def count(self, table: str) -> int:
         return int((await self.rows(f"select count(*) from {table}"))[0][0])
+
+
+def _seals(database: Database, clock: FixedClock) -> Seals:
+    return Seals(database, clock, FileSealKeys(KeyRing("seal_signing", {1: b"1" * 32})))
 
 
 def rendered(refund: Refund) -> Answer:

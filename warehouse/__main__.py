@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from warehouse.breaks import command as breaks
 from warehouse.doors import add_lake, open_lake
+from warehouse.proof import command as proof
+from warehouse.statements import command as statements
 
 if TYPE_CHECKING:
     from warehouse.connection import Lake
@@ -39,6 +42,18 @@ def _parser() -> argparse.ArgumentParser:
     reconcile.add_argument("--config", type=Path, metavar="YAML", help="windows and words")
     reconcile.set_defaults(run=_reconcile)
 
+    journal = commands.add_parser("journal", help="a month of the ledger as CSV for an ERP")
+    journal.add_argument("--month", required=True, help="such as 2026-11")
+    journal.add_argument("--out", required=True, type=Path, metavar="FILE")
+    journal.add_argument("--detail", action="store_true", help="a journal a posting, not a day")
+    journal.add_argument("--livemode", action="store_true", help="live books, not the test mode's")
+    add_lake(journal)
+    journal.set_defaults(run=_journal)
+
+    statements.add_to(commands)
+    proof.add_to(commands)
+    breaks.add_to(commands)
+
     sql = commands.add_parser("sql", help="run one query on the lake, read only")
     sql.add_argument("query")
     add_lake(sql)
@@ -49,32 +64,48 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _parse(chosen: argparse.Namespace) -> int:
-    from warehouse.bank_files.parse import document, parse, unreadable
+    from warehouse.bank_files.parse import document, parse_path
 
     for path in chosen.files:
-        try:
-            file = parse(path.read_bytes(), str(path))
-        except OSError as error:
-            file = unreadable(str(path), error.strerror or "cannot be read")
         # A file with problems is an answer, not a failure of this command.
-        sys.stdout.buffer.write(msgspec.json.encode(document(file)) + b"\n")
+        sys.stdout.buffer.write(msgspec.json.encode(document(parse_path(path))) + b"\n")
     sys.stdout.flush()
     return 0
 
 
 def _reconcile(chosen: argparse.Namespace) -> int:
+    import yaml
+
     from warehouse.connection import WarehouseError
     from warehouse.reconciliation.files import reconcile_files
     from warehouse.reconciliation.rules import load_rules
 
-    rules = load_rules(chosen.config) if chosen.config else load_rules()
     try:
+        rules = load_rules(chosen.config) if chosen.config else load_rules()
         summary = reconcile_files(chosen.ledger, chosen.rail, chosen.bank, chosen.out, rules=rules)
-    except WarehouseError as error:
+    except (WarehouseError, msgspec.ValidationError, yaml.YAMLError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
     print(json.dumps({key: summary[key] for key in ("matches", "breaks", "unexplained")}))
     return 0 if summary["unexplained"] == 0 else 1
+
+
+def _journal(chosen: argparse.Namespace) -> int:
+    from online.kernel.months import InvalidMonth, Month
+    from warehouse.connection import WarehouseError
+    from warehouse.journal import export_journal
+
+    try:
+        month = Month.parse(chosen.month)
+        with open_lake(chosen) as lake:
+            made = export_journal(
+                lake, month, chosen.out, detail=chosen.detail, livemode=chosen.livemode
+            )
+    except (InvalidMonth, OSError, WarehouseError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(msgspec.json.encode(made).decode())
+    return 0
 
 
 def _sql(chosen: argparse.Namespace) -> int:

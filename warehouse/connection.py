@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,6 +25,8 @@ from typing import Any, Self, TypeVar
 
 import duckdb
 import polars as pl
+
+from warehouse import macros
 
 T = TypeVar("T")
 
@@ -39,21 +41,6 @@ _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 _CONFLICT = re.compile(
     r"transaction conflict|could not serialize|failed to commit ducklake", re.IGNORECASE
 )
-
-
-# `typeid('pay', id)` writes an id as the outside knows it (`online.kernel.ids.encode`).
-_TYPEID = """
-CREATE OR REPLACE TEMP MACRO typeid(prefix, id) AS prefix || '_' || list_aggregate(list_transform(
-    range(26),
-    lambda place: substr(
-        '0123456789abcdefghjkmnpqrstvwxyz',
-        1 + ('0b' || substr(
-            '00' || unhex(replace(id::VARCHAR, '-', ''))::BIT::VARCHAR, 1 + 5 * place, 5
-        ))::INTEGER,
-        1
-    )
-), 'string_agg', '')
-"""
 
 
 class WarehouseError(Exception):
@@ -190,7 +177,6 @@ class Warehouse(Lake):
         load_extensions(self.connection)
         run(f"SET memory_limit = {quoted(config.memory_limit)}")
         run(f"SET threads = {int(config.threads)}")
-        run("SET TimeZone = 'UTC'")
         run("SET preserve_insertion_order = false")
         if config.temp_directory is not None:
             run(f"SET temp_directory = {quoted(config.temp_directory)}")
@@ -203,8 +189,7 @@ class Warehouse(Lake):
         if config.read_only:
             options.append("READ_ONLY")
         run(f"ATTACH {quoted('ducklake:' + catalog)} AS {LAKE} ({', '.join(options)})")
-        run(f"USE {LAKE}")
-        run(_TYPEID)
+        _prepare(self.connection)
 
     def __enter__(self) -> Self:
         return self
@@ -297,31 +282,72 @@ class Warehouse(Lake):
         )
         return [str(name) for (name,) in found]
 
-    def _tables_at(self, version: int) -> list[str]:
+    def _columns_at(self, version: int) -> dict[str, set[str]]:
+        """The tables that a snapshot has, with their columns."""
+        valid = "begin_snapshot <= $version AND coalesce(end_snapshot > $version, true)"
+        metadata = f"__ducklake_metadata_{LAKE}"
         found = self.rows(
-            f"SELECT table_name FROM __ducklake_metadata_{LAKE}.ducklake_table"
-            " WHERE begin_snapshot <= $version AND coalesce(end_snapshot > $version, true)"
-            " ORDER BY 1",
+            f"SELECT stored.table_name, list(kept.column_name)"
+            f" FROM (FROM {metadata}.ducklake_table WHERE {valid}) AS stored"
+            f" INNER JOIN (FROM {metadata}.ducklake_column WHERE {valid}) AS kept"
+            " ON stored.table_id = kept.table_id"
+            " WHERE kept.parent_column IS NULL GROUP BY 1 ORDER BY 1",
             version=version,
         )
-        return [str(name) for (name,) in found]
+        return {str(table): set(columns) for table, columns in found}
+
+    def snapshot_at(self, version: int) -> datetime:
+        """When a snapshot was made."""
+        found = self.rows(
+            f"SELECT snapshot_time FROM __ducklake_metadata_{LAKE}.ducklake_snapshot"
+            " WHERE snapshot_id = $version",
+            version=version,
+        )
+        if not found:
+            raise WarehouseError(f"the lake has no snapshot {version}")
+        at: datetime = found[0][0]
+        return at
 
     @contextmanager
     def at_version(self, version: int) -> Iterator[Lake]:
-        """Read every table as it was at a snapshot, by the same statements."""
+        """Read every table as it was at a snapshot, by the same statements.
+
+        What came after it is there and holds nothing: a table has no rows, a column its default.
+        """
+        from warehouse.schema import tables_as_described
+
+        held = self._columns_at(version)
+        described = tables_as_described()
         connection = self.connection.cursor()
         try:
-            connection.execute(f"USE {LAKE}")
-            connection.execute(_TYPEID)
-            for table in self._tables_at(version):
+            _prepare(connection)
+            for table in held.keys() | described.keys():
+                later = {
+                    name: value
+                    for name, value in described.get(table, {}).items()
+                    if name not in held.get(table, ())
+                }
                 # A temporary view of the same name is found before the lake's table.
-                connection.execute(
-                    f"CREATE TEMP VIEW {table} AS "
-                    f"FROM {LAKE}.main.{table} AT (VERSION => {int(version)})"
-                )
+                was = _as_it_was(table, version, later, known=table in held)
+                connection.execute(f"CREATE TEMP VIEW {table} AS {was}")
             yield Lake(connection)
         finally:
             connection.close()
+
+
+def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
+    """What every connection needs for itself: no cursor takes it from another."""
+    for statement in (f"USE {LAKE}", "SET TimeZone = 'UTC'", *macros.statements()):
+        connection.execute(statement)
+
+
+def _as_it_was(table: str, version: int, later: Mapping[str, str], *, known: bool) -> str:
+    """A query for a table at a snapshot; `later` are the columns that it did not have yet."""
+    added = [f'{value} AS "{name}"' for name, value in later.items()]
+    if not known:
+        return f"SELECT {', '.join(added)} WHERE false"
+    columns = ", ".join(["*", *added])
+    return f"SELECT {columns} FROM {LAKE}.main.{table} AT (VERSION => {int(version)})"
 
 
 def _is_conflict(error: BaseException) -> bool:

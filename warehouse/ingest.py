@@ -26,10 +26,14 @@ INCREMENTAL: Mapping[str, str] = {
     " created_at, livemode, metadata, xid",
     "entries": "id, transaction_id, account_id, account_version, amount_minor, currency,"
     " entry_type, balance_after, layer, business_date, effective_at, created_at, livemode, xid",
+    "periods": "month, closed_at, accounts, entries, totals, sha256, xid",
 }
 REFRESHED: Mapping[str, str] = {
     "accounts": "id, code, stripe, currency, normal_side, merchant_id, livemode",
-    "merchants": "id, name, mcc, state_code, settlement_days, livemode",
+    "merchants": "id, name, mcc, state_code, settlement_days, livemode, legal_name, gstin, address,"
+    " settlement_schedule, settlement_weekday, settlement_cycles, cutoff, min_payout_minor,"
+    " reserve_bps, reserve_days, tds_section, tds_bps",
+    "audit": "source, id, at_time, livemode, content",
 }
 _LOCK = 0x4B48415441  # "KHATA"
 

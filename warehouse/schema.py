@@ -113,3 +113,11 @@ def _described() -> list[tuple[str, str, str, str | None]]:
             "SELECT table_name, column_name, data_type, column_default FROM duckdb_columns()"
             " WHERE database_name = 'memory' ORDER BY table_oid, column_index"
         ).fetchall()
+
+
+def tables_as_described() -> Mapping[str, Mapping[str, str]]:
+    """Each table's columns, with the expression for a row that does not have one yet."""
+    found: dict[str, dict[str, str]] = {}
+    for table, column, kind, default in _described():
+        found.setdefault(table, {})[column] = f"CAST({default or 'NULL'} AS {kind})"
+    return found

@@ -14,4 +14,4 @@ SELECT
     currency
 FROM settlement_lines
 WHERE business_date = $day
-    AND net_minor <> gross_minor - refund_minor - dispute_minor - fee_minor - tax_minor
+    AND net_minor <> gross_minor - refund_minor - dispute_minor - fee_minor - tax_minor + released_minor

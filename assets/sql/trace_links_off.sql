@@ -11,7 +11,10 @@ WITH settled AS (
     INNER JOIN raw_events AS created
         ON posted.merchant_id = created.merchant_id
             AND created.event_type = 'settlement.created'
-            AND (created.data ->> '$.business_date') = $day::DATE::VARCHAR
+            AND coalesce(
+                (created.data ->> '$.ends_at')::TIMESTAMPTZ,
+                midnight((created.data ->> '$.business_date')::DATE + 1)
+            ) > moment(posted.effective_at, posted.business_date)
     WHERE posted.business_date = $day
         AND posted.kind IN ('capture', 'reversal', 'refund_requested', 'refund_failed')
 ),

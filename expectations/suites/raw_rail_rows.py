@@ -9,7 +9,13 @@ SUITE = Suite(
         *present("gross_minor", "fee_minor", "tax_minor", "net_minor"),
         unique("file_sha256", "row_no"),
         between("row_no", 1),
-        one_of("row_type", ["capture", "refund", "reversal", "chargeback"]),
+        one_of(
+            "row_type",
+            [
+                *("capture", "refund", "reversal", "chargeback", "refund_reversal"),
+                *("chargeback_won", "adjustment", "transfer", "fee", "reserve", "payout"),
+            ],
+        ),
         looks_like("currency", "^[A-Z]{3}$", "currency is an ISO 4217 code"),
     ),
 )

@@ -27,10 +27,13 @@ class Suite(Struct, frozen=True):
     columns: str = "*"
 
 
-def present(*columns: str) -> list[Rule]:
+def present(*columns: str, where: tuple[str, str] | None = None) -> list[Rule]:
     """No value is missing."""
     return [
-        Rule("ExpectColumnValuesToNotBeNull", {"column": column}, f"{column} is always given")
+        _where(
+            Rule("ExpectColumnValuesToNotBeNull", {"column": column}, f"{column} is always given"),
+            where,
+        )
         for column in columns
     ]
 

@@ -5,9 +5,21 @@ from expectations.suites.rules import Suite, between, looks_like, one_of, presen
 SUITE = Suite(
     table="stg_rail_rows",
     rules=(
-        *present("rail_ref", "rail", "reference", "settled_on", "settlement_id", "net_minor"),
+        *present("rail_ref", "rail", "settled_on", "settlement_id", "net_minor"),
+        # A fee or an adjustment of the rail's own is about no payment.
+        *(
+            rule
+            for kind in ("capture", "refund", "reversal", "chargeback")
+            for rule in present("reference", where=("type", kind))
+        ),
         unique("rail_ref"),
-        one_of("type", ["capture", "refund", "reversal", "chargeback"]),
+        one_of(
+            "type",
+            [
+                *("capture", "refund", "reversal", "chargeback", "refund_reversal"),
+                *("chargeback_won", "adjustment", "transfer", "fee", "reserve"),
+            ],
+        ),
         one_of("status", ["success"]),
         between("gross_minor", 1, where=("type", "capture")),
         between("gross_minor", None, -1, where=("type", "refund")),

@@ -79,6 +79,14 @@ class VersionConflict(Conflict):
 
 
 @dataclass(eq=False)
+class PeriodClosed(Conflict):
+    """The business date lies in a month that was closed; nothing is posted there any more."""
+
+    param: str | None = "business_date"
+    code: ClassVar[str] = "period_closed"
+
+
+@dataclass(eq=False)
 class PreconditionFailed(Refused):
     """`If-Match` names another version than the object has now."""
 

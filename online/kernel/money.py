@@ -4,7 +4,7 @@ One rounding rule everywhere: half-even, once per line. What rounding leaves ove
 never lost (`allocate`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -65,6 +65,11 @@ class Money(msgspec.Struct, frozen=True, order=True):
 def exponent(currency: str) -> int:
     """Digits after the decimal point in `currency` (ISO 4217)."""
     return _EXPONENTS.get(currency, 2)
+
+
+def exponents() -> Mapping[str, int]:
+    """The currencies that do not have two digits after the point, with how many they have."""
+    return _EXPONENTS
 
 
 def divide_half_even(numerator: int, denominator: int) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from online.attempts import domain as attempts
+from online.breaks import domain as breaks
 from online.devices import domain as devices
 from online.disputes import domain as disputes
 from online.intents import domain as intents
@@ -28,6 +29,7 @@ TABLES: Final[Mapping[str, Any]] = {
     "Refund": refunds.TRANSITIONS,
     "Dispute": disputes.TRANSITIONS,
     "Settlement": settlements.TRANSITIONS,
+    "Break": breaks.TRANSITIONS,
     "Device": devices.TRANSITIONS,
 }
 _BLOCK: Final = re.compile(r"(<!-- diagrams: begin -->\n).*?(<!-- diagrams: end -->)", re.DOTALL)

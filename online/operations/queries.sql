@@ -49,6 +49,40 @@ where balance_after <> running
 select count(*) from ledger_entries e
 where not exists (select from ledger_accounts a where a.id = e.account_id)
 
+-- name: wrong_periods
+-- Lines of closed months that are not what the entries say, on either side.
+with moved as (
+    select a.code, e.currency, e.layer, a.livemode,
+        date_trunc('month', e.business_date)::date as month, sum(e.amount) as amount,
+        sum(e.debit) as debit, sum(e.credit) as credit, sum(e.entries) as entries
+    from (
+        select account_id, currency, layer, business_date, sum(amount_cents) as amount,
+            coalesce(-sum(amount_cents) filter (where amount_cents < 0), 0) as debit,
+            coalesce(sum(amount_cents) filter (where amount_cents > 0), 0) as credit,
+            count(*) as entries
+        from ledger_entries
+        where business_date < (select max(month) + interval '1 month' from period_totals)
+        group by account_id, currency, layer, business_date) e
+    join ledger_accounts a on a.id = e.account_id
+    group by 1, 2, 3, 4, 5
+),
+found as (
+    select t.month, m.code, m.currency, m.layer, m.livemode,
+        coalesce(sum(m.amount) filter (where m.month < t.month), 0) as opening,
+        coalesce(sum(m.debit) filter (where m.month = t.month), 0) as debit,
+        coalesce(sum(m.credit) filter (where m.month = t.month), 0) as credit,
+        sum(m.amount) as closing,
+        coalesce(sum(m.entries) filter (where m.month = t.month), 0) as entries
+    from period_totals t join moved m on m.month <= t.month
+    group by t.month, m.code, m.currency, m.layer, m.livemode
+)
+select count(*) from found f
+full join period_balances b using (month, code, currency, layer, livemode)
+where (f.month is null or b.month is null
+        or (f.opening, f.debit, f.credit, f.closing, f.entries)
+            <> (b.opening_minor, b.debit_minor, b.credit_minor, b.closing_minor, b.entries))
+    and (b.month is not null or f.entries > 0 or f.closing <> 0)
+
 -- name: events_of
 select aggregate_id, version, timestamp as at, merchant_id, livemode, event_type, data
 from payment_events

@@ -38,7 +38,9 @@ AGGREGATES: Final[Mapping[str, Aggregate[Any]]] = {
     "break": BREAKS,
     "device": DEVICES,
 }
-_BALANCE_CHECKS: Final = ("wrong_balances", "wrong_running_balances", "unknown_accounts")
+_BALANCE_CHECKS: Final = (
+    *("wrong_balances", "wrong_running_balances", "unknown_accounts", "wrong_periods"),
+)
 _ZERO_CHECKS: Final = ("unbalanced_transactions", "unbalanced_layers", "orphaned")
 _FETCH: Final = 2_000
 

@@ -12,6 +12,7 @@ import structlog
 
 from online.attempts.domain import Attempt
 from online.kernel.errors import KhataError
+from online.kernel.events import Metadata
 from online.services import Services
 
 _BATCH: Final = 200
@@ -52,6 +53,11 @@ async def tell_rails_once(services: Services) -> int:
     return await services.disputes.refresh_due() + await services.disputes.send_due()
 
 
+async def settle_once(services: Services) -> int:
+    """Frees reserves and begins payouts whose day has come; answers how many."""
+    return await services.settlements.run_due(Metadata(actor="worker:settlement"))
+
+
 async def tidy_once(services: Services) -> int:
     """Forgets what need not be kept any longer; answers how much."""
     return await services.calls.purge_expired(services.clock.now())
@@ -85,7 +91,7 @@ async def _tidy(services: Services) -> None:
 async def _round(services: Services, stopping: asyncio.Event) -> None:
     try:
         busy = await recover_once(services) + await expire_once(services)
-        busy += await tell_rails_once(services)
+        busy += await tell_rails_once(services) + await settle_once(services)
     except KhataError as error:
         _log.warning("worker_waits", code=error.code, detail=error.detail)
         busy = 0

@@ -121,6 +121,8 @@ _BY_CODE: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         "Idempotency-Key",
         _MONEY_HEADERS["Idempotency-Key"] | {"required": False},
     ),
+    # After the one above, which it is stricter than.
+    "idempotency_key_missing": ("Idempotency-Key", _MONEY_HEADERS["Idempotency-Key"]),
     "precondition_failed": (
         "If-Match",
         {

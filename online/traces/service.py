@@ -36,7 +36,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     transactions: list[Booked]
     refunds: list[Refund]
     disputes: list[Dispute]
-    settlements: list[Settlement]
+    settlements: Sequence[Settlement]
     links: list[Link]
 
 

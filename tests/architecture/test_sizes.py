@@ -13,7 +13,12 @@ from tests.architecture.source import PACKAGES, ROOT, name_of, python_files
 MODULE, FUNCTION, TEST_FILE = 400, 70, 800
 
 # name or name::function -> (lines, reason)
-ALLOWED: dict[str, tuple[int, str]] = {}
+ALLOWED: dict[str, tuple[int, str]] = {
+    "warehouse/statements/verify_statement.py": (
+        731,
+        "one file that a merchant or an auditor runs by itself, without anything of ours",
+    ),
+}
 
 
 def lengths() -> Iterator[tuple[str, int, int]]:

@@ -13,6 +13,7 @@ from online.merchants.service import NewMerchant
 from online.platform.settings import Settings
 from online.security.service import NewClient
 from online.services import Services, build_services
+from tests.gateways import never_rest
 
 T = TypeVar("T")
 
@@ -63,13 +64,13 @@ class Live:
 
         return self.call(create)
 
-    def new_service_client(self) -> NewClient:
-        """Of our own offline side."""
+    def new_service_client(self, scopes: frozenset[str] | None = None) -> NewClient:
+        """Of our own offline side, or with `scopes` of somebody else of the house."""
 
         async def create() -> NewClient:
             async with self.services.database.connection() as connection:
                 return await self.services.credentials.create_client(
-                    connection, merchant_id=None, livemode=False
+                    connection, merchant_id=None, livemode=False, scopes=scopes
                 )
 
         return self.call(create)
@@ -123,6 +124,7 @@ def live_on(settings: Settings) -> Iterator[Live]:
     @asynccontextmanager
     async def running() -> AsyncIterator[tuple[Any, Services]]:
         services = build_services(settings)
+        never_rest(services)
         app = create_app(settings, services)
         async with app.lifespan():
             yield app, services

@@ -12,8 +12,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from online.kernel import ids
 from online.kernel.clock import business_date, write_offset
+from online.kernel.months import Month
 from online.platform.openapi_examples import Example, filled, load_examples
 from online.platform.settings import ROOT
+from online.security.domain import STAFF_SCOPES
 from online.security.service import NewClient
 from tests.contract.live import Live
 
@@ -29,6 +31,7 @@ class Player:
         self.live = live
         self.variables: dict[str, Any] = {}
         self._service = live.new_service_client()
+        self._finance = live.new_service_client(STAFF_SCOPES)
         self._admin_token = admin_token
         self._device_key = Ed25519PrivateKey.generate()
         self._made: dict[str, Callable[[], str]] = {
@@ -36,6 +39,7 @@ class Player:
             "device_signature": self._signature,
             "rail_dispute": self._rail_dispute,
             "yesterday": self._yesterday,
+            "books_month": self._books_month,
         }
 
     def play(self, example: Example) -> httpx.Response:
@@ -78,6 +82,8 @@ class Player:
                 token = self._admin_token
             case "service":
                 token = self.live.token(self._service)
+            case "finance":
+                token = self.live.token(self._finance)
             case "merchant":
                 token = self.live.token(self._client(""))
             case _:
@@ -108,6 +114,17 @@ class Player:
 
     def _yesterday(self) -> str:
         return (business_date(self.live.services.clock.now()) - timedelta(days=1)).isoformat()
+
+    def _books_month(self) -> str:
+        """The month of the payment that an invoice is made for."""
+        payment = ids.decode("pay", self.variables["coffee_payment_id"])
+
+        async def created_at() -> Any:
+            sql = "select created_at from payments where id = %s"
+            async with self.live.services.database.connection() as connection:
+                return (await (await connection.execute(sql, (payment,))).fetchone())[0]
+
+        return str(Month.of(business_date(self.live.call(created_at))))
 
     def _rail_dispute(self) -> str:
         """How the rail calls the dispute of a payment: by the attempt that authorized it."""

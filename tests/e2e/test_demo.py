@@ -56,6 +56,8 @@ def test_a_day_is_paid_settled_reconciled_and_reported(tmp_path: Path) -> None:
         taken = ("refunds_minor", "disputes_minor", "fees_minor", "tax_minor")
         charges = sum(settled[name] for name in taken)
         assert settled["net_minor"] == settled["gross_minor"] - charges
+        # What the next morning's postings used already is not paid out.
+        assert 0 <= settled["payout_minor"] <= max(settled["net_minor"], 0)
     assert len(report["statements"]) == 3 * len(report["settlements"])
     assert all(Path(path).stat().st_size for path in report["statements"])
     assert set(report["model"]) == {"version", "auc", "ap"}

@@ -2,6 +2,9 @@
 
 import base64
 import hashlib
+import io
+import json
+import zipfile
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -47,9 +50,11 @@ class FakeOnline:
         self.posted: dict[tuple[str, str], dict[str, Any]] = {}
         self.breaks: dict[tuple[str, int, str], dict[str, Any]] = {}
         self.batches: dict[str, dict[str, Any]] = {}
+        self.returns: dict[str, dict[str, Any]] = {}
         self.statements: list[dict[str, Any]] = []
         self.disputes: dict[tuple[str, str, str], dict[str, Any]] = {}
         self.links: dict[tuple[str, str, str], dict[str, Any]] = {}
+        self.numbers: dict[tuple[str, ...], list[dict[str, Any]]] = {}
         self.refuse: set[str] = set()
 
     def send_lines(self, path: str, lines: Sequence[object]) -> list[dict[str, Any]]:
@@ -57,9 +62,24 @@ class FakeOnline:
         return [getattr(self, f"_{path.replace('-', '_')}")(line) for line in wire]
 
     def send(self, path: str, body: object) -> dict[str, Any]:
+        if path == "seals/statements":
+            return {"key_id": "seal-1", "signature": "signed"}
         assert path == "statements"
         self.statements.append(msgspec.json.decode(msgspec.json.encode(body)))
         return {"status": "stored"}
+
+    def _statement_numbers(self, line: dict[str, Any]) -> dict[str, Any]:
+        """One number a period, an edition for each books_sha256."""
+        of = ("merchant_id", "start_date", "end_date", "currency")
+        editions = self.numbers.setdefault(tuple(line[name] for name in of), [])
+        new = not editions or editions[-1]["books_sha256"] != line["books_sha256"]
+        if new:
+            said = {name: line[name] for name in ("snapshot", "books_sha256")}
+            about = {"number": len(self.numbers), "edition": len(editions) + 1}
+            editions.append({**said, **about, "issued_at": "2026-12-01T00:00:00Z"})
+        replaces = editions[-2] if len(editions) > 1 else None
+        status = "issued" if new else "exists"
+        return {**line, "status": status, "edition": editions[-1], "replaces": replaces}
 
     def _postings(self, line: dict[str, Any]) -> dict[str, Any]:
         key = (line["cause"], line["kind"])
@@ -79,6 +99,11 @@ class FakeOnline:
         status = "exists" if line["merchant_id"] in self.batches else "accepted"
         self.batches.setdefault(line["merchant_id"], line)
         return {"merchant_id": line["merchant_id"], "status": status, "settlement_id": "stl_1"}
+
+    def _payout_returns(self, line: dict[str, Any]) -> dict[str, Any]:
+        status = "exists" if line["attempt_id"] in self.returns else "recorded"
+        self.returns.setdefault(line["attempt_id"], line)
+        return {"attempt_id": line["attempt_id"], "status": status}
 
     def _disputes(self, line: dict[str, Any]) -> dict[str, Any]:
         key = (line["rail"], line["reference"], line["status"])
@@ -310,6 +335,41 @@ def test_a_day_settles_once_and_closes_with_nothing_owed(house: House) -> None:
     assert transit == (0,)
 
 
+def test_a_payout_that_the_bank_sends_back_is_told_once(house: House) -> None:
+    reference = ids.encode("att", ids.derived("attempt", "p"))
+    house.warehouse.execute(
+        "INSERT INTO stg_payout_rows (entry_id, reference, amount_minor, currency, business_date)"
+        " VALUES ('e1', $reference, 5000, 'INR', $day)",
+        reference=reference,
+        day=DAY,
+    )
+    for line, named, amount in (
+        ("l1", reference, -5_000),
+        ("l2", reference, 5_000),
+        ("l3", "x", 7),
+    ):
+        house.warehouse.execute(
+            "INSERT INTO stg_bank_lines (line_id, booking_date, amount_minor, currency, reference,"
+            " utr) VALUES ($line, $day, $amount, 'INR', $named, 'N1')",
+            line=line,
+            day=NEXT_DAY,
+            amount=amount,
+            named=named,
+        )
+    for told in ("lines_recorded", "lines_exists"):
+        result = house.run(dg.AssetSelection.assets("payout_returns_sent"), NEXT_DAY)
+        assert result.success
+        assert metadata(result, "payout_returns_sent")[told] == 1
+    assert house.online.returns == {
+        reference: {
+            "attempt_id": reference,
+            "amount": 5_000,
+            "returned_on": str(NEXT_DAY),
+            "reference": "N1",
+        }
+    }
+
+
 def test_a_batch_that_is_not_the_ledgers_is_not_sent(house: House) -> None:
     books = Books(house.warehouse)
     books.capture("good", 10_000, noon(DAY))
@@ -506,15 +566,53 @@ def test_statements_are_checked_before_they_are_published(house: House) -> None:
         assert hashlib.sha256(content).hexdigest() == sent["sha256"]
 
 
+def test_books_that_moved_are_a_new_edition_and_others_are_not(house: House) -> None:
+    books = Books(house.warehouse)
+    books.capture("good", 10_000, noon(DAY))
+    every = {"config": {"first_day": str(DAY), "last_day": str(NEXT_DAY)}}
+    known = {"config": {"requests": [{**asked("pdf"), "newer_than": 1}]}}
+    for _ in range(2):
+        assert house.run(GROUPS("statements"), statement_files=every).success
+    assert house.run(GROUPS("statements"), statement_files=known).success
+    # The same edition has the same ids and bytes; whoever knows it is sent nothing.
+    first = {each["statement_id"]: each["sha256"] for each in house.online.statements}
+    assert (len(house.online.statements), len(first)) == (6, 3)
+    books.capture("late", 700, noon(DAY, minute=3))
+    assert house.run(GROUPS("statements"), statement_files=known).success
+    (restated,) = house.online.statements[6:]
+    assert restated["numbered"]["edition"] == 2
+    assert restated["statement_id"] not in first
+    assert house.warehouse.count("statement_issues") == 2
+    names = {path.name[8:] for path in house.folders.statements.glob("mrc_*/*.pdf")}
+    assert names == {"-00001.pdf", "-00001-R1.pdf"}
+
+
+def test_a_pack_holds_every_form_and_its_proof(house: House) -> None:
+    Books(house.warehouse).capture("good", 10_000, noon(DAY))
+    config = {"config": {"requests": [asked("pack"), asked("csv")]}}
+    assert house.run(GROUPS("statements"), statement_files=config).success
+    sent = {each["format"]: each for each in house.online.statements}
+    content = {form: base64.b64decode(each["content_base64"]) for form, each in sent.items()}
+    with zipfile.ZipFile(io.BytesIO(content["pack"])) as archive:
+        assert {"statement.pdf", "statement.csv", "statement.json", "proof.json"} <= set(
+            archive.namelist()
+        )
+        assert archive.read("statement.csv") == content["csv"]
+        told = json.loads(archive.read("statement.json"))
+        assert told["content_sha256"] == sent["csv"]["numbered"]["content_sha256"]
+        proof = json.loads(archive.read("proof.json"))
+    assert proof["signature"] == {"key_id": "seal-1", "signature": "signed"}
+
+
 def test_a_statement_that_does_not_foot_stays_here(house: House, monkeypatch: Any) -> None:
     Books(house.warehouse).capture("good", 10_000, noon(DAY))
-    build = statements.build
+    build = statements.build_many
 
-    def off_by_one(*args: Any, **kwargs: Any) -> statements.Statement:
-        built = build(*args, **kwargs)
-        return msgspec.structs.replace(built, closing_minor=built.closing_minor + 1)
+    def off_by_one(*args: Any, **kwargs: Any) -> Iterator[statements.Statement]:
+        for built in build(*args, **kwargs):
+            yield msgspec.structs.replace(built, closing_minor=built.closing_minor + 1)
 
-    monkeypatch.setattr(statements, "build", off_by_one)
+    monkeypatch.setattr(statements, "build_many", off_by_one)
     config = {"config": {"first_day": str(DAY), "last_day": str(DAY)}}
     result = house.run(GROUPS("statements"), statement_files=config)
     assert not result.success

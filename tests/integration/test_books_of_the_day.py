@@ -1,12 +1,27 @@
-"""What finance starts its morning with: trial balance, cover of other people's money, pictures."""
+"""What finance starts its morning with: trial balance, cover of other people's money, pictures,
+files that have not come."""
 
 import base64
 
 import dagster as dg
 
+from assets.late_files import no_file_is_late
+from online.kernel.clock import FixedClock
+from online.sandbox import camt, switch_file
 from tests.integration.test_assets import House, checks, metadata
 from tests.integration.test_assets import house as house  # noqa: PLC0414 - a fixture
-from tests.unit.warehouse.books import DAY, MERCHANT_ID, PENDING, Books, noon
+from tests.unit.warehouse.books import (
+    DAY,
+    MERCHANT_ID,
+    NEXT_DAY,
+    PENDING,
+    Books,
+    bank_file,
+    credit,
+    noon,
+    rail_file,
+    rail_line,
+)
 
 SAFE = dg.AssetSelection.assets("mart_safeguarding")
 COVERED = "mart_safeguarding.client_money_is_covered"
@@ -67,3 +82,39 @@ def test_the_trial_balance_is_drawn(house: House) -> None:
     head, _, rest = picture.partition("base64,")
     assert head.endswith("(data:image/png;")
     assert base64.b64decode(rest.rstrip(")")).startswith(b"\x89PNG")
+
+
+LATE = dg.AssetSelection.checks(no_file_is_late)
+
+
+def _late(house: House) -> tuple[bool, str]:
+    (found,) = house.run(LATE).get_asset_check_evaluations()
+    return found.passed, str(found.metadata["files"].value)
+
+
+def test_a_rail_that_sends_nothing_is_late_once_its_hour_has_passed(house: House) -> None:
+    reference = Books(house.warehouse).capture("paid", 10_000, noon(DAY))
+    assert house.run(dg.AssetSelection.assets("stg_ledger_rows"), DAY).success
+    passed, files = _late(house)  # noon of the next day
+    assert not passed
+    assert "upi_hdfc" in files
+    assert "card_a" not in files  # our books have nothing with it
+    settled = rail_file([rail_line(reference, 10_000, noon(DAY))], DAY)
+    house.receive("switch.csv", switch_file.render(settled))
+    assert "upi_hdfc" not in _late(house)[1]
+
+
+def test_nothing_is_late_before_its_hour(house: House) -> None:
+    Books(house.warehouse).capture("paid", 10_000, noon(DAY))
+    assert house.run(dg.AssetSelection.assets("stg_ledger_rows"), DAY).success
+    house.clock = FixedClock(noon(DAY, minute=60))
+    assert "upi_hdfc" not in _late(house)[1]
+
+
+def test_a_bank_statement_that_came_is_not_awaited(house: House) -> None:
+    house.clock = FixedClock(noon(NEXT_DAY))
+    _, before = _late(house)
+    settled = rail_file([rail_line("att_x", 10_000, noon(DAY))], DAY)
+    house.receive("bank.xml", camt.render(bank_file(DAY, 0, credit(settled))))
+    _, after = _late(house)
+    assert before.count("bank") == after.count("bank") + 1

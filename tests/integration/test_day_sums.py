@@ -19,8 +19,8 @@ from online.kernel.clock import IST, business_date
 from online.ledger import accounts as chart
 from online.ledger import reading, recipes
 from online.ledger.change import Change
-from online.ledger.days import DaySums, MerchantDay
 from online.ledger.journal import Journal
+from online.ledger.pending import Span, Sums
 from online.ledger.recipes import Legs, Tax
 from tests.house import House, house_on, pending_code
 from warehouse import schema
@@ -140,7 +140,10 @@ class Trade:
         """Takes money out of pending and is no part of any day."""
         merchant, amount = self.rng.choice(self.merchants), self.rng.randint(1, 10_000)
         pending = chart.merchant_pending(merchant)
-        self._post(merchant, "settlement", recipes.settlement(merchant, pending, amount))
+        legs = recipes.settlement(
+            merchant, pending, payout=amount, reserve=0, tranche="none", tds=0
+        )
+        self._post(merchant, "settlement", legs)
 
     # ── how it is written down ───────────────────────────────────────────────────────────
 
@@ -186,56 +189,68 @@ async def test_online_the_warehouse_and_the_balance_agree(
     trade = Trade(house, seed)
     await trade.run()
     await house.check_books()
-    days = {
-        (merchant, day): MerchantDay(
-            merchant_id=merchant, business_date=day, currency="INR", livemode=False
-        )
-        for merchant in trade.merchants
-        for day in trade.days
-    }
+    keys = [(merchant, day) for merchant in trade.merchants for day in trade.days]
     async with house.database.connection() as connection:
-        online = await reading.day_sums(connection, days.values())
+        found = await reading.standings(connection, [_day(*key) for key in keys])
+    online = {key: standing.sums for key, standing in zip(keys, found, strict=True)}
     stored = _settled(reader_url, tmp_path, house.clock.now(), trade.days)
     moved = await _moved(house)
-    for key, day in days.items():
+    for key in keys:
         noted = trade.sums.get(key, Counter())
-        expected = DaySums(
+        expected = Sums(
             gross_minor=noted["gross"],
             refunds_minor=noted["refunds"],
             disputes_minor=noted["disputes"],
             fees_minor=noted["fees"],
             tax_minor=noted["tax"],
         )
-        assert online[day] == expected, key
-        assert stored.get(key, (DaySums(), 0)) == (expected, expected.net_minor), key
+        assert online[key] == expected, key
+        assert stored.get(key, (Sums(), 0)) == (expected, expected.net_minor), key
         assert moved.get((pending_code(key[0]), key[1]), 0) == expected.net_minor, key
     # Whatever the dice said, each part was there.
     for part in ("gross_minor", "refunds_minor", "disputes_minor", "fees_minor", "tax_minor"):
         assert any(getattr(sums, part) for sums in online.values()), part
 
 
+def _day(merchant: UUID, day: date) -> Span:
+    starts_at = datetime.combine(day, time(), IST)
+    return Span(
+        merchant_id=merchant,
+        currency="INR",
+        livemode=False,
+        starts_at=starts_at,
+        ends_at=starts_at + timedelta(days=1),
+    )
+
+
 def _settled(
     reader_url: str, folder: Path, at: datetime, days: list[date]
-) -> dict[tuple[UUID, date], tuple[DaySums, int]]:
-    """The warehouse's batches, with the net that each states."""
+) -> dict[tuple[UUID, date], tuple[Sums, int]]:
+    """The sums of the warehouse's lines, with the net that they state."""
     lake = LakeConfig(catalog=str(folder / "lake.ducklake"), data_path=str(folder / "lake"))
     with Warehouse(lake) as warehouse:
         schema.ensure(warehouse)
         ingest(warehouse, PostgresSource(reader_url), at=at)
-        return {
-            (batch.merchant_id, day): (
-                DaySums(
-                    gross_minor=batch.gross_minor,
-                    refunds_minor=batch.refunds_minor,
-                    disputes_minor=batch.disputes_minor,
-                    fees_minor=batch.fees_minor,
-                    tax_minor=batch.tax_minor,
-                ),
-                batch.net_minor,
-            )
-            for day in days
-            for batch in settle_day(warehouse, day)
-        }
+        for day in days:
+            settle_day(warehouse, day)
+        found = warehouse.rows(
+            "SELECT merchant_id, business_date, sum(gross_minor)::BIGINT,"
+            " sum(refund_minor)::BIGINT, sum(dispute_minor)::BIGINT, sum(fee_minor)::BIGINT,"
+            " sum(tax_minor)::BIGINT, sum(net_minor)::BIGINT FROM settlement_lines GROUP BY 1, 2"
+        )
+    return {
+        (merchant, day): (
+            Sums(
+                gross_minor=gross,
+                refunds_minor=refunds,
+                disputes_minor=disputes,
+                fees_minor=fees,
+                tax_minor=tax,
+            ),
+            net,
+        )
+        for merchant, day, gross, refunds, disputes, fees, tax, net in found
+    }
 
 
 async def _moved(house: House) -> dict[tuple[str, date], int]:

@@ -70,6 +70,7 @@ class Api:
             "statements": house.statements,
             "postings": house.postings,
             "breaks": house.breaks,
+            "workflow": house.break_workflow,
             "work": house.work,
             "callbacks": CallbackDesk(
                 database=house.database,

@@ -8,11 +8,12 @@ import pytest
 from online.kernel import ids
 from online.kernel.clock import business_date
 from online.kernel.events import Metadata
-from online.ledger.days import MerchantDay
-from online.ledger.reading import day_sums
+from online.ledger.pending import Span
+from online.ledger.reading import standings
 from online.operations.verify import verify_books
 from online.operations.worker import expire_once
 from online.settlements.domain import Batch
+from online.settlements.periods import cutoff_at
 from tests.fakes import APPROVED, DECLINED, FAILED, UNKNOWN, ScriptedRail
 from tests.gateways import gateway_on, settings_for, upi
 
@@ -61,17 +62,20 @@ async def settle_today(gateway):
     day = business_date(gateway.services.clock.now())
     await later(gateway, DAY)
     merchant = gateway.merchant.merchant
-    asked = MerchantDay(
-        merchant_id=merchant.id, business_date=day, currency="INR", livemode=merchant.livemode
+    span = Span(
+        merchant_id=merchant.id,
+        currency="INR",
+        livemode=merchant.livemode,
+        starts_at=None,
+        ends_at=cutoff_at(day, merchant.cutoff),
     )
     async with gateway.services.database.connection() as connection:
-        sums = (await day_sums(connection, [asked]))[asked]
+        sums = (await standings(connection, [span]))[0].sums
     batch = Batch(
         merchant_id=merchant.id,
         business_date=day,
         currency="INR",
         sums=sums,
-        reserve_minor=0,
         net_minor=sums.net_minor,
         count=1,
         snapshot=None,

@@ -10,7 +10,7 @@ import pytest
 from online.kernel.clock import business_date
 from online.kernel.errors import InsufficientFunds
 from online.ledger.charged import Charged, charged, returned
-from online.ledger.days import DaySums
+from online.ledger.pending import Sums
 from online.ledger.recipes import Tax
 from online.merchants.domain import Merchant, NewTerms
 from online.settlements.domain import Batch
@@ -193,9 +193,9 @@ async def settle_today(house: House, merchant: Merchant, amount: int) -> None:
     """The day's only capture, of `amount` by UPI, is settled and paid out the next day."""
     day = business_date(house.clock.now())
     house.clock.advance(timedelta(days=1))
-    sums = DaySums(gross_minor=amount)
+    sums = Sums(gross_minor=amount)
     batch = Batch(
-        merchant_id=merchant.id, business_date=day, currency="INR", sums=sums, reserve_minor=0,
+        merchant_id=merchant.id, business_date=day, currency="INR", sums=sums,
         net_minor=amount, count=1, snapshot=1,
     )  # fmt: skip
     (receipt,) = await house.settlements.take_in([batch], META)

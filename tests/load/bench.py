@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.load import baseline, gateway, ingest, writer
+from tests.load import baseline, gateway, ingest, reconcile, statements, writer
 from tests.load.stage import Figure, Stage
 
 
@@ -39,7 +39,13 @@ def _gateway(stage: Stage, seconds: int) -> list[Figure]:
     return gateway.figures(stage, seconds, plain)
 
 
-_BENCHES: tuple[Callable[[Stage, int], list[Figure]], ...] = (_writer, ingest.figures, _gateway)
+_BENCHES: tuple[Callable[[Stage, int], list[Figure]], ...] = (
+    _writer,
+    ingest.figures,
+    reconcile.figures,
+    statements.figures,
+    _gateway,
+)
 
 
 if __name__ == "__main__":

@@ -100,9 +100,17 @@ settled AS (
         aggregate_id,
         merchant_id,
         ("timestamp" + INTERVAL 330 MINUTE)::DATE AS settled_on,
-        data ->> '$.currency' AS currency
+        data ->> '$.currency' AS currency,
+        -- A settlement of before there were periods is its business day.
+        coalesce((data ->> '$.starts_at')::TIMESTAMPTZ, CASE
+            WHEN data ->> '$.ends_at' IS NULL THEN midnight((data ->> '$.business_date')::DATE)
+            ELSE '-infinity'::TIMESTAMPTZ
+        END) AS starts_at,
+        coalesce(
+            (data ->> '$.ends_at')::TIMESTAMPTZ, midnight((data ->> '$.business_date')::DATE + 1)
+        ) AS ends_at
     FROM raw_events
-    WHERE event_type = 'settlement.created' AND (data ->> '$.business_date') = $day::DATE::VARCHAR
+    WHERE event_type = 'settlement.created' AND (data ->> '$.business_date') >= $day::DATE::VARCHAR
 ),
 
 link AS (
@@ -143,7 +151,11 @@ link AS (
         NULL AS sha256
     FROM settlement_lines AS line
     INNER JOIN raw_transactions AS posted ON line.transaction_id = posted.id
-    INNER JOIN settled ON line.merchant_id = settled.merchant_id AND line.currency = settled.currency
+    INNER JOIN settled
+        ON line.merchant_id = settled.merchant_id
+            AND line.currency = settled.currency
+            AND moment(line.occurred_at, line.business_date) >= settled.starts_at
+            AND moment(line.occurred_at, line.business_date) < settled.ends_at
     WHERE line.business_date = $day AND posted.business_date = $day
     UNION ALL
     SELECT

@@ -282,7 +282,9 @@ class Ledger(RuleBasedStateMachine):
 
     @rule(target=done, merchant=MERCHANTS, net=AMOUNTS)
     def settle(self, merchant, net):
-        legs = recipes.settlement(merchant, self.pending(merchant), net)
+        legs = recipes.settlement(
+            merchant, self.pending(merchant), payout=net, reserve=0, tranche="none", tds=0
+        )
         expected = books.move(books.pending(merchant), books.payable(merchant), net)
         return self.only_money("settlement", legs, expected)
 

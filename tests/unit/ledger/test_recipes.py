@@ -5,14 +5,21 @@ from uuid import UUID
 
 import pytest
 
+from online.ledger import accounts as chart
 from online.ledger import recipes
-from online.ledger.accounts import merchant_disputed, merchant_payable, merchant_pending
+from online.ledger.accounts import (
+    merchant_disputed,
+    merchant_payable,
+    merchant_pending,
+    merchant_reserve,
+)
 from online.ledger.journal import Posting
 from online.ledger.recipes import Tax
 
 MERCHANT = UUID(int=4)
 PENDING = merchant_pending(MERCHANT, 1_000)
 PAYABLE = merchant_payable(MERCHANT)
+RESERVE = merchant_reserve(MERCHANT, "stl_1")
 DISPUTED = merchant_disputed(MERCHANT)
 RECEIVABLE, REFUNDS = "rail:card_a:receivable", "refunds:card_a:payable"
 PAYOUTS = "payouts:bank_hdfc:in_transit"
@@ -84,8 +91,16 @@ TABLE = {
         [("fees:mdr", -540), ("tax:cgst", -48), ("tax:sgst", -49), (PENDING.code, 637)],
     ),
     "settlement": (
-        recipes.settlement(MERCHANT, PENDING, 779),
+        recipes.settlement(MERCHANT, PENDING, payout=779, reserve=0, tranche="stl_1", tds=0),
         [(PENDING.code, -779), (PAYABLE.code, 779)],
+    ),
+    "settlement with reserve and tax": (
+        recipes.settlement(MERCHANT, PENDING, payout=779, reserve=100, tranche="stl_1", tds=9),
+        [(PENDING.code, -888), (RESERVE.code, 100), ("tax:tds", 9), (PAYABLE.code, 779)],
+    ),
+    "reserve released": (
+        recipes.reserve_released(MERCHANT, PENDING, "stl_1", 100),
+        [(RESERVE.code, -100), (PENDING.code, 100)],
     ),
     "payout sent": (
         recipes.payout_sent(MERCHANT, "bank_hdfc", 779),
@@ -94,6 +109,14 @@ TABLE = {
     "payout returned": (
         recipes.payout_returned(MERCHANT, "bank_hdfc", 779),
         [(PAYOUTS, -779), (PAYABLE.code, 779)],
+    ),
+    "written off": (
+        recipes.out_of_suspense(chart.suspense("upi_hdfc"), chart.writeoff("rounding"), -500),
+        [("suspense:upi_hdfc", 500), ("writeoff:rounding", -500)],
+    ),
+    "explained": (
+        recipes.out_of_suspense(chart.suspense("bank"), chart.rail_in_transit("upi_hdfc"), 976),
+        [("suspense:bank", -976), ("rail:upi_hdfc:in_transit", 976)],
     ),
 }
 PROMISED = {

@@ -12,7 +12,7 @@ from assets import groups
 from assets.freshness import POLICIES
 from expectations.run import SUITES
 from pipelines.definitions import build
-from pipelines.jobs import JOBS
+from pipelines.jobs import JOBS, late_files_job
 from pipelines.schedules import SCHEDULES
 from pipelines.sensors import SENSORS
 from tests.architecture.source import ROOT
@@ -22,6 +22,8 @@ GROUPS = {
     value for name, value in vars(groups).items() if name.isupper() and isinstance(value, str)
 }
 OWNERS = {"team:finance", "team:data-science", "team:platform"}
+# Tell somebody, and hold nothing up.
+ALERTS = {"no_file_is_late", "suspense_is_the_open_breaks"}
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +47,8 @@ def test_every_asset_has_a_group_an_owner_and_a_description(graph):
 
 def test_every_table_of_the_lake_that_an_asset_makes_is_named_like_it(graph):
     made = {key.to_user_string() for key in graph.get_all_asset_keys()}
-    only_inside = {"ingest_watermark", "recon_break_log"}
+    only_inside = {"ingest_watermark", "statement_issues", "recon_break_log", "posting_log"}
+    only_inside.add("raw_load_turn")
     assert set(schema.tables()) - only_inside <= made
 
 
@@ -64,7 +67,7 @@ def test_every_table_that_holds_money_has_a_blocking_check(graph):
 def test_every_check_blocks_and_says_what_must_hold(graph):
     for key in graph.asset_check_keys:
         spec = graph.get_check_spec(key)
-        assert spec.blocking, key
+        assert spec.blocking != (key.name in ALERTS), key
         assert len(spec.description or "") > 20, key
 
 
@@ -79,6 +82,9 @@ def test_each_job_selects_assets_and_all_their_checks(repository, graph):
     for job in JOBS:
         layer = repository.get_job(job.name).asset_layer
         selected = layer.selected_asset_keys
+        if job is late_files_job:  # looks at what is there
+            assert not selected
+            continue
         assert selected, job.name
         checks = {key for key in graph.asset_check_keys if key.asset_key in selected}
         assert layer.asset_graph.asset_check_keys == checks, job.name

@@ -44,8 +44,9 @@ def test_kinds_are_counted_on_both_sides():
     [
         (date(2026, 11, 23), date(2026, 11, 16)),  # a Monday
         (date(2026, 11, 25), date(2026, 11, 16)),
-        (date(2026, 11, 26), date(2026, 11, 23)),  # its third day after is today
-        (date(2026, 11, 29), date(2026, 11, 23)),
+        (date(2026, 11, 19), date(2026, 11, 16)),  # its third day after is today
+        (date(2026, 11, 29), date(2026, 11, 16)),  # the next week has a holiday
+        (date(2026, 12, 3), date(2026, 11, 30)),
     ],
 )
 def test_the_day_is_the_last_monday_whose_week_has_begun(today, day):

@@ -1,12 +1,14 @@
 """What starts a job: a file in the inbox, a request over the API, the clock."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
 from assets.ports import Folders
 from pipelines import schedules
 from pipelines.sensors import WORK_ID, bank_files_arrived, report_work, runs_of, work_requested
+from warehouse import schema
+from warehouse.connection import LakeConfig, Warehouse
 
 
 class FakeOnline:
@@ -78,11 +80,32 @@ def test_each_piece_of_work_is_reported():
     ]
 
 
-def test_the_night_looks_at_newer_days_first():
+def test_the_night_looks_at_what_files_may_explain_newer_days_first(tmp_path):
     at = datetime(2026, 11, 17, 1, 30, tzinfo=UTC)
-    with dg.build_schedule_context(scheduled_execution_time=at) as context:
-        keys = [request.partition_key for request in schedules.close_the_day(context)]
-    assert keys == ["2026-11-16", "2026-11-15", "2026-11-14"]
+    config = LakeConfig(catalog=str(tmp_path / "lake.ducklake"), data_path=str(tmp_path / "lake"))
+    with Warehouse(config) as lake:
+        schema.ensure(lake)
+        # A file of two days a month back came yesterday, one of another day a week ago.
+        for first, last, received in (
+            (date(2026, 10, 14), date(2026, 10, 15), at - timedelta(days=1)),
+            (date(2026, 10, 1), date(2026, 10, 1), at - timedelta(days=7)),
+        ):
+            lake.execute(
+                "INSERT INTO raw_file_parts (day_from, day_to, received_at)"
+                " VALUES ($first, $last, $received)",
+                first=first,
+                last=last,
+                received=received,
+            )
+        lake.execute(
+            "INSERT INTO recon_breaks (business_date, kind) VALUES ($day, 'timing')",
+            day=date(2026, 11, 14),
+        )
+        with dg.build_schedule_context(
+            scheduled_execution_time=at, resources={"warehouse": lake}
+        ) as context:
+            keys = [request.partition_key for request in schedules.close_the_day(context)]
+    assert keys == ["2026-11-16", "2026-11-14", "2026-10-15", "2026-10-14"]
 
 
 def test_statements_are_of_the_month_that_ended():

@@ -36,6 +36,47 @@ GOOD: dict[str, dict[str, Any]] = {
         "business_date": pd.Timestamp("2026-11-16"),
         "livemode": False,
     },
+    "raw_periods": {
+        "month": pd.Timestamp("2026-11-01"),
+        "closed_at": pd.Timestamp("2026-12-01T05:00:00Z"),
+        "accounts": 4,
+        "entries": 9,
+        "sha256": "a" * 64,
+        "xid": 7,
+    },
+    "fee_audit": {
+        "settled_on": pd.Timestamp("2026-11-16"),
+        "rail": "upi_hdfc",
+        "type": "capture",
+        "contract": 1,
+        "finding": "agreed",
+        "currency": "INR",
+        "rows": 3,
+        "billed_fee_minor": 50,
+        "billed_tax_minor": 9,
+        "expected_fee_minor": 50,
+        "difference_minor": 0,
+    },
+    "fee_audit_lines": {
+        "rail_ref": "f-1",
+        "settled_on": pd.Timestamp("2026-11-16"),
+        "rail": "upi_hdfc",
+        "type": "capture",
+        "finding": "overbilled",
+        "currency": "INR",
+        "difference_minor": 12,
+    },
+    "invoices": {
+        "number": "KHI/26-27/0001",
+        "month": pd.Timestamp("2026-11-01"),
+        "merchant_id": "m1",
+        "invoice_id": "inv_1",
+        "kind": "invoice",
+        "currency": "INR",
+        "livemode": True,
+        "value_minor": 100,
+        "total_minor": 118,
+    },
     "stg_rail_rows": {
         "rail_ref": "f-1",
         "rail": "upi_hdfc",
@@ -92,6 +133,12 @@ GOOD: dict[str, dict[str, Any]] = {
         "net_minor": -5,
         "count": 1,
         "settle_on": pd.Timestamp("2026-11-17"),
+        "ends_at": pd.Timestamp("2026-11-16T18:30:00Z"),
+        "tds_minor": 0,
+        "carried_minor": 0,
+        "owed_minor": -5,
+        "payout_minor": 0,
+        "carried_out_minor": -5,
     },
 }
 
@@ -103,6 +150,21 @@ GOOD["trace_links"] = {
     "amount_minor": -500,
     "currency": "INR",
     "sha256": "0a" * 32,
+}
+
+GOOD["raw_audit"] = {
+    "id": "m/1",
+    "source": "merchant_terms",
+    "at_time": pd.Timestamp("2026-11-16T05:00:00Z"),
+    "livemode": False,
+}
+GOOD["proof_seals"] = {
+    "day": pd.Timestamp("2026-11-16"),
+    "part": 1,
+    "number": 7,
+    **dict.fromkeys(("events_root", "entries_root", "audit_root", "previous", "hash"), "0a" * 32),
+    **dict.fromkeys(("events_size", "entries_size", "audit_size"), 0),
+    **dict.fromkeys(("key_id", "public_key", "signature"), "x"),
 }
 
 DAY, AT = pd.Timestamp("2026-11-16"), pd.Timestamp("2026-11-16T05:00:00Z")
@@ -156,6 +218,17 @@ GOOD |= {
         "fee_minor": 0,
         "tax_minor": 0,
         "net_minor": 500,
+    },
+    "raw_file_parts": {
+        "subject": "rail/upi_hdfc/S1",
+        "file_sha256": FILE,
+        "kind": "rail",
+        "holder": "upi_hdfc",
+        "day_from": DAY,
+        "day_to": DAY,
+        "row_count": 1,
+        "currency": "INR",
+        "standing": "live",
     },
     "raw_bank_lines": {
         "account": "50200012345678",
@@ -228,6 +301,10 @@ GOOD |= {
         "actual_minor": 500,
         "currency": "INR",
         "reason": "late",
+        "cause": "late_row",
+        "owner": "finance",
+        "at_stake_minor": 0,
+        "age_bucket": "2-3",
     },
     "recon_totals": {
         "currency": "INR",
@@ -312,7 +389,7 @@ BAD = [
     ("trace_links", "sha256", "none", "a file's hash"),
     ("settlement_batches", "gross_minor", None, "always given"),
     ("settlement_batches", "disputes_minor", None, "always given"),
-    ("settlement_batches", "count", 0, "at least 1"),
+    ("settlement_batches", "count", -1, "at least 0"),
     ("raw_transactions", "kind", "Capture!", "a word of the ledger"),
     ("raw_transactions", "business_date", None, "always given"),
     ("raw_accounts", "normal_side", "L", "a word we know"),
@@ -323,6 +400,7 @@ BAD = [
     ("raw_bank_files", "file_sha256", "ABC", "is a hash"),
     ("raw_rail_rows", "row_type", "PAY", "a word we know"),
     ("raw_rail_rows", "net_minor", None, "always given"),
+    ("raw_file_parts", "standing", "perhaps", "a word we know"),
     ("raw_bank_lines", "amount_minor", None, "always given"),
     ("raw_bank_lines", "line_no", 0, "at least 1"),
     ("raw_bank_balances", "currency", "Rs", "ISO 4217"),
@@ -338,6 +416,16 @@ BAD = [
     ("mart_trial_balance", "debit_minor", -1, "at least 0"),
     ("mart_merchant_day", "payments", -1, "at least 0"),
     ("mart_safeguarding", "required_minor", -1, "at least 0"),
+    ("raw_periods", "sha256", "none", "a hash"),
+    ("raw_audit", "source", "rumour", "a word we know"),
+    ("raw_audit", "id", None, "always given"),
+    ("proof_seals", "signature", None, "always given"),
+    ("proof_seals", "entries_root", "none", "a hash"),
+    ("proof_seals", "part", 0, "at least 1"),
+    ("fee_audit", "finding", "odd", "a word we know"),
+    ("fee_audit_lines", "finding", "agreed", "a word we know"),
+    ("invoices", "number", "KHI/2026-2027/00001", "sixteen"),
+    ("invoices", "total_minor", -1, "at least 0"),
 ]
 
 
@@ -345,6 +433,7 @@ BAD = [
 OF_A_KIND = [
     ("stg_rail_rows", {"type": "reversal", "gross_minor": -5, "fee_minor": -1}, "gross_minor", 5),
     ("stg_rail_rows", {"type": "chargeback", "gross_minor": -5}, "gross_minor", 5),
+    ("stg_rail_rows", {"type": "chargeback", "gross_minor": -5}, "reference", None),
     ("stg_ledger_rows", {"kind": "reversal"}, "amount_minor", 5),
     ("stg_ledger_rows", {"kind": "reversal"}, "reference", "order 7"),
     ("stg_ledger_rows", {"kind": "chargeback", "reference": "RAIL-7"}, "reference", "order 7"),
@@ -366,6 +455,7 @@ def _other(table: str) -> dict[str, Any]:
         "file_sha256": "0b" * 32,
         "code": "fees:mdr",
         "payment_id": ATT.replace("att", "pay")[:-1] + "c",
+        "month": pd.Timestamp("2026-10-01"),
     }
     if first == "currency":
         other["currency"] = "USD"

@@ -52,13 +52,15 @@ class Books:
         self.accounts: dict[str, UUID] = {}
         self.balances: dict[UUID, tuple[int, int]] = {}
         warehouse.execute(
-            "INSERT INTO raw_merchants VALUES ($id, 'Chai & Sons', '5411', '27', 1, false)",
+            "INSERT INTO raw_merchants"
+            " (id, name, legal_name, mcc, state_code, settlement_days, livemode)"
+            " VALUES ($id, 'Chai & Sons', 'Chai & Sons', '5411', '27', 1, false)",
             id=MERCHANT,
         )
 
     def account(self, code: str) -> UUID:
         if code not in self.accounts:
-            self.accounts[code] = ids.derived("account", code)
+            self.accounts[code] = ids.derived("account", code, "INR", "False", "0")
             self.warehouse.execute(
                 "INSERT INTO raw_accounts VALUES ($id, $code, 0, 'INR', 'C', $merchant, false)",
                 id=self.accounts[code],
@@ -106,10 +108,12 @@ class Books:
             "account_version": version + 1,
             "amount_minor": amount,
             "currency": "INR",
+            "entry_type": "DEBIT" if amount < 0 else "CREDIT",
             "balance_after": balance + amount,
             "layer": "posted",
             "business_date": at.astimezone(IST).date(),
             "effective_at": at,
+            "created_at": at,
             "livemode": False,
         }
 

@@ -20,6 +20,7 @@ class World:
     rail: list[Row] = field(default_factory=list)
     bank: list[Row] = field(default_factory=list)
     truth: set[tuple[str, str, str]] = field(default_factory=set)
+    unsure: set[str] = field(default_factory=set)
     number: int = 0
 
     def next(self) -> int:
@@ -32,7 +33,7 @@ class World:
     def shuffled(self, seed: int) -> "World":
         rng = random.Random(seed)
         rows = [rng.sample(rows, len(rows)) for rows in (self.ledger, self.rail, self.bank)]
-        return World(rng, *rows, truth=self.truth)
+        return World(rng, *rows, truth=self.truth, unsure=self.unsure)
 
 
 def _ledger(world: World, amount: int, **other: object) -> Row:
@@ -215,8 +216,193 @@ def _late(world: World) -> None:
     world.expect("rail", "timing", row["entry_id"], other["rail_ref"])
 
 
+def _several_of_ours(world: World) -> None:
+    """Two captures of one authorization, settled as one row."""
+    reference = _ledger(world, 600)["reference"]
+    _ledger(world, 400, reference=reference)
+    _rail(world, reference, 1_000)
+
+
+def _several_of_theirs(world: World) -> None:
+    reference = _ledger(world, 1_000)["reference"]
+    for part in (650, 350):
+        _rail(world, reference, part)
+
+
+def _the_same_refund_twice_on_both_sides(world: World) -> None:
+    reference = _ledger(world, 250, kind="refund", status="refunded")["reference"]
+    _ledger(world, 250, kind="refund", status="refunded", reference=reference)
+    for _ in range(2):
+        _rail(world, reference, 250, type="refund")
+
+
+def _one_of_two_refunds_wrong(world: World) -> None:
+    right = _ledger(world, 250, kind="refund", status="refunded")
+    wrong = _ledger(world, 260, kind="refund", status="refunded", reference=right["reference"])
+    _rail(world, right["reference"], 250, type="refund")
+    other = _rail(world, right["reference"], 261, type="refund")
+    world.expect("rail", "amount_mismatch", wrong["entry_id"], other["rail_ref"])
+
+
+def _copies_and_a_stranger(world: World) -> None:
+    """A file with a row twice, and a third of the same reference that is nobody's copy."""
+    row = _ledger(world, 4_600)
+    copies = [_rail(world, row["reference"], 4_600)["rail_ref"] for _ in range(2)]
+    stranger = _rail(world, row["reference"], 37)
+    world.expect("rail", "duplicate_external", row["entry_id"], *copies)
+    world.expect("rail", "missing_internal", stranger["rail_ref"])
+
+
+def _copies_of_nothing(world: World) -> None:
+    """Ours twice, and not in any file: a duplicate before it is missing."""
+    row = _ledger(world, 4_700)
+    again = _ledger(world, 4_700, reference=row["reference"])
+    world.expect("rail", "duplicate_internal", row["entry_id"], again["entry_id"])
+
+
+def _one_id_twice(world: World) -> None:
+    """The very same row of a file, repeated with its id."""
+    row = _ledger(world, 4_800)
+    first = _rail(world, row["reference"], 4_800)
+    world.rail.append(dict(first))
+    world.expect("rail", "duplicate_external", row["entry_id"], *[first["rail_ref"]] * 2)
+
+
+def _also_in_dollars(world: World) -> None:
+    """The reference agrees in rupees; the row in dollars is on the outside only."""
+    row = _ledger(world, 8_000)
+    _rail(world, row["reference"], 8_000)
+    other = _rail(world, row["reference"], 8_000, currency="USD", settlement_id="", utr="")
+    world.expect("rail", "missing_internal", other["rail_ref"])
+
+
+def _a_dollar_row_in_a_rupee_settlement(world: World) -> None:
+    """A row in doubt says nothing about what its settlement pays."""
+    row = _ledger(world, 8_100)
+    other = _rail(world, row["reference"], 8_100, currency="USD")
+    world.expect("rail", "currency_mismatch", row["entry_id"], other["rail_ref"])
+
+
+def _written_differently(world: World) -> None:
+    row = _ledger(world, 3_100, kind="Payment", status="Captured", currency="inr")
+    words = ("processed", "Settled", "COMPLETED")
+    other = _rail(
+        world,
+        str(row["reference"]).upper() + " ",
+        3_100,
+        status=words[world.number % len(words)],
+    )
+    other.update(type="PAYMENT", gross_minor=f" {other['gross_minor']}")
+
+
+def _named_by_its_order(world: World) -> None:
+    """Rows without a reference of their own, by the name that both know."""
+    row = _ledger(world, 3_200, reference="")
+    _rail(world, "", 3_200, order_id=row["payment_id"])
+    plain = _ledger(world, 3_300)
+    _rail(world, "", 3_300, order_id=plain["reference"])
+
+
+def _sum_that_does_not_add_up(world: World) -> None:
+    row = _ledger(world, 100_000)
+    other = _rail(world, row["reference"], 100_000, fee_minor=1_250)
+    world.expect("rail", "fee_mismatch", row["entry_id"], other["rail_ref"])
+
+
+def _net_that_is_short(world: World) -> None:
+    """Fee and tax as they should be, and five paise less paid."""
+    row = _ledger(world, 100_000)
+    other = _rail(world, row["reference"], 100_000, net_minor=98_815)
+    world.expect("rail", "fee_mismatch", row["entry_id"], other["rail_ref"])
+
+
+def _tax_of_another_rate(world: World) -> None:
+    """28 % of a fee of a payment that is not free of tax; the net follows."""
+    row = _ledger(world, 500_000)
+    other = _rail(world, row["reference"], 500_000, tax_minor=1_400, net_minor=493_600)
+    world.expect("rail", "tax_mismatch", row["entry_id"], other["rail_ref"])
+
+
+def _fee_of_another_rate(world: World) -> None:
+    """Twice the file's fee; the tax is the usual fee's, and the net follows."""
+    row = _ledger(world, 500_000)
+    other = _rail(world, row["reference"], 500_000, fee_minor=10_000, net_minor=489_100)
+    world.expect("rail", "fee_mismatch", row["entry_id"], other["rail_ref"])
+
+
+def _tax_misprinted(world: World) -> None:
+    """The net was made with the right tax, the column shows another."""
+    row = _ledger(world, 500_000)
+    other = _rail(world, row["reference"], 500_000, tax_minor=9_000, net_minor=494_100)
+    world.expect("rail", "tax_mismatch", row["entry_id"], other["rail_ref"])
+
+
+def _reversed_at_the_rail(world: World) -> None:
+    """A payment that the rail says is undone; a reversal that says so of itself is one."""
+    row = _ledger(world, 9_100)
+    other = _rail(world, row["reference"], 9_100, status="REVERSED")
+    world.expect("rail", "status_mismatch", row["entry_id"], other["rail_ref"])
+    back = _ledger(world, 9_200, kind="reversal", status="reversed", payment_id="")
+    _rail(world, back["reference"], 9_200, type="reversal")
+
+
+def _free_of_tax(world: World) -> None:
+    row = _ledger(world, 150_000)
+    _rail(world, row["reference"], 150_000, tax_minor=0, net_minor=148_500)
+
+
+def _settled_on(world: World, day: date) -> Row:
+    name = day.strftime("UPIHDFC%Y%m%d")
+    return {"settled_on": day.isoformat(), "settlement_id": name, "utr": f"UTR{name}"}
+
+
+def _windows_of_rails(world: World) -> None:
+    """Each rail's last day in time, and the first that is late."""
+    friday = datetime(2026, 11, 20, 11, tzinfo=IST)
+    cases = (
+        ("card_visa", friday, 3, False),
+        ("card_visa", friday, 4, True),
+        ("razorpay", friday, 3, False),
+        ("neft_sbi", friday, 1, False),
+        ("neft_sbi", friday + timedelta(days=2), 1, False),  # Sunday, so Monday
+        ("neft_sbi", friday + timedelta(days=2), 2, True),
+        ("upi_hdfc", friday, 1, False),
+        ("upi_hdfc", friday, 2, True),
+        # After 21:00 it is the bank's next day already.
+        ("upi_hdfc", friday.replace(hour=21, minute=1), 2, False),
+        ("upi_hdfc", friday.replace(hour=21, minute=0), 2, True),
+        ("paypal_intl", friday, 7, False),
+        ("paypal_intl", friday, 8, True),
+    )
+    for route, at, days, is_late in cases:
+        row = _ledger(world, 2_000, occurred_at=at.isoformat(), route=route)
+        day = at.date() + timedelta(days=days)
+        other = _rail(world, row["reference"], 2_000, **_settled_on(world, day))
+        if is_late:
+            world.expect("rail", "timing", row["entry_id"], other["rail_ref"])
+
+
 CASES: tuple[Callable[[World], None], ...] = (
     _good,
+    _several_of_ours,
+    _several_of_theirs,
+    _the_same_refund_twice_on_both_sides,
+    _one_of_two_refunds_wrong,
+    _copies_and_a_stranger,
+    _copies_of_nothing,
+    _one_id_twice,
+    _also_in_dollars,
+    _a_dollar_row_in_a_rupee_settlement,
+    _written_differently,
+    _named_by_its_order,
+    _sum_that_does_not_add_up,
+    _net_that_is_short,
+    _tax_of_another_rate,
+    _fee_of_another_rate,
+    _tax_misprinted,
+    _reversed_at_the_rail,
+    _free_of_tax,
+    _windows_of_rails,
     _good_refund,
     _good_reversal,
     _good_chargeback,
@@ -291,8 +477,59 @@ def _bank_cases(world: World) -> None:
     settlement("S-LATE", 1_800, "UTRLATE")
     late = _line(world, 1_800, "UTRLATE", "", DAY + timedelta(days=5))
     world.expect("bank", "timing", "S-LATE", late["line_id"])
+    _more_bank_cases(world, due)
     stray = _line(world, 55_555, "UTRSTRAY", "NEFT CR-SOMEONE", due)
     world.expect("bank", "unexpected_credit", stray["line_id"])
+
+
+def _paid(world: World, amount: int, **names: object) -> Row:
+    """A row of ours and a rail's row of it without charges, in a settlement of its own."""
+    kind = "capture" if amount > 0 else "refund"
+    day = date.fromisoformat(str(names.get("settled_on", DAY)))
+    at = datetime(day.year, day.month, day.day, 10, tzinfo=IST)
+    ledger = _ledger(world, abs(amount), kind=kind, occurred_at=at.isoformat())
+    plain = {"fee_minor": 0, "tax_minor": 0, "net_minor": amount}
+    return _rail(world, ledger["reference"], abs(amount), type=kind, **plain, **names)
+
+
+def _more_bank_cases(world: World, due: date) -> None:
+    for utr, amount in (("UTRHALFA", 2_100), ("UTRHALFB", 2_200)):
+        _paid(world, amount, settlement_id="S-HALVES", utr=utr)
+        _line(world, amount, utr, "", due)
+    for amount in (2_300, 2_400):
+        _paid(world, amount, settlement_id="", utr="UTRALONE")
+    _line(world, 4_700, "UTRALONE", "", due)
+    unpaid = [
+        _paid(world, amount, settlement_id="", utr="UTRUNPAID")["rail_ref"]
+        for amount in (2_310, 2_410)
+    ]
+    world.expect("bank", "missing_external", *unpaid)
+    _paid(world, 2_500, settlement_id="S-GLUED", utr="HDFCN52026111712345")
+    _line(world, 2_500, "", "NEFTCRHDFCN52026111712345SETTLEMENT", due)
+    for name, amount in (("S-PAIR1", 2_600), ("S-PAIR2", 2_700)):
+        _paid(world, amount, settlement_id=name, utr="")
+    _line(world, 5_300, "", "SETTLEMENTS S-PAIR1 AND S-PAIR2", due)
+    _paid(world, -2_800, settlement_id="S-DEBIT", utr="UTRDEBIT")
+    _line(world, -2_800, "utrdebit", "", due)
+    for amount in (2_900, -2_900):
+        _paid(world, amount, settlement_id="S-ZERO", utr="")
+    _paid(world, 3_000, settlement_id="S-RUPEES", utr="UTRRUPEES")
+    dollars = _line(world, 3_000, "UTRRUPEES", "", due)
+    dollars["currency"] = "USD"
+    world.expect("bank", "currency_mismatch", "S-RUPEES", dollars["line_id"])
+    for amount in (3_011, 3_022, 3_044):
+        _paid(world, amount, settlement_id="", utr="", settled_on="2026-12-10")
+    _line(world, 3_011 + 3_044, "", "NEFT CR", date(2026, 12, 11))
+    # 10 + 40 and 20 + 30: one of them may be it, so neither is.
+    for amount in (10, 20, 30, 40):
+        _paid(world, amount, settlement_id="", utr="", settled_on="2026-12-14")
+    unsure = _line(world, 50, "", "NEFT CR", date(2026, 12, 15))
+    world.expect("bank", "unexpected_credit", unsure["line_id"])
+    world.unsure.add(str(unsure["line_id"]))
+    # Amount and date alone are no match.
+    _paid(world, 4_040, settlement_id="", utr="", settled_on="2026-12-21")
+    alone = _line(world, 4_040, "", "NEFT CR", date(2026, 12, 22))
+    world.expect("bank", "unexpected_credit", alone["line_id"])
 
 
 def generate(seed: int, size: int) -> World:
@@ -301,11 +538,11 @@ def generate(seed: int, size: int) -> World:
     for case in CASES:
         case(world)
     for _ in range(size):
-        world.rng.choices(CASES, weights=[size] + [1] * (len(CASES) - 1))[0](world)
+        world.rng.choices(CASES, weights=[2 * len(CASES)] + [1] * (len(CASES) - 1))[0](world)
     _bank_cases(world)
     nets: dict[tuple[str, str, str], int] = {}
     for row in world.rail:
-        if str(row["settlement_id"]).startswith("UPIHDFC"):
+        if str(row["settlement_id"]).startswith("UPIHDFC") and row["currency"] == "INR":
             key = (str(row["settlement_id"]), str(row["utr"]), str(row["settled_on"]))
             nets[key] = nets.get(key, 0) + int(str(row["net_minor"]))
     for (name, utr, settled_on), net in sorted(nets.items()):
