@@ -39,7 +39,7 @@ held AS (
     FROM told
     -- Open, and nobody has moved its money since.
     WHERE coalesce(opened > closed, true) AND coalesce(opened > decided, true)
-        AND data ->> '$.suspense_account' IS NOT NULL
+        AND (data ->> '$.suspense_account') IS NOT NULL
     GROUP BY ALL
 )
 

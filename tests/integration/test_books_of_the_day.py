@@ -2,10 +2,13 @@
 files that have not come."""
 
 import base64
+import json
 
 import dagster as dg
 
 from assets.late_files import no_file_is_late
+from assets.reconciliation import suspense_is_the_open_breaks
+from online.kernel import ids
 from online.kernel.clock import FixedClock
 from online.sandbox import camt, switch_file
 from tests.integration.test_assets import House, checks, metadata
@@ -118,3 +121,37 @@ def test_a_bank_statement_that_came_is_not_awaited(house: House) -> None:
     house.receive("bank.xml", camt.render(bank_file(DAY, 0, credit(settled))))
     _, after = _late(house)
     assert before.count("bank") == after.count("bank") + 1
+
+
+SUSPENSE = dg.AssetSelection.checks(suspense_is_the_open_breaks)
+
+
+def _break_event(house: House, name: str, version: int, kind: str, minor: int) -> None:
+    data = {"currency": "INR", "suspense_account": "suspense:bank", "suspense": minor}
+    house.warehouse.execute(
+        "INSERT INTO raw_events (id, aggregate_id, aggregate_type, event_type, version, data,"
+        " livemode) VALUES (uuid(), $id, 'break', $kind, $version, $data, false)",
+        id=ids.derived("break", name),
+        kind=kind,
+        version=version,
+        data=json.dumps(data),
+    )
+
+
+def _suspense_is_right(house: House) -> bool:
+    (found,) = house.run(SUSPENSE).get_asset_check_evaluations()
+    return found.passed
+
+
+def test_suspense_is_what_open_breaks_have_put_there(house: House) -> None:
+    legs = [("bank:hdfc", -700), ("suspense:bank", 700)]
+    Books(house.warehouse).post("unexpected_credit", "u1", legs, noon(DAY))
+    assert not _suspense_is_right(house)  # money without a break
+    _break_event(house, "a", 1, "break.opened", 700)
+    assert _suspense_is_right(house)
+    _break_event(house, "a", 2, "break.closed", 700)
+    assert not _suspense_is_right(house)  # closed, and its money is still there
+    _break_event(house, "a", 3, "break.opened", 700)
+    assert _suspense_is_right(house)
+    _break_event(house, "b", 1, "break.opened", 1)
+    assert not _suspense_is_right(house)  # a break without money

@@ -36,7 +36,7 @@ totals AS (
         max(version) AS version,
         coalesce(sum((data ->> '$.amount')::BIGINT) FILTER (event_type = 'payment.captured'), 0)::BIGINT
             AS captured_minor,
-        arg_max(data ->> '$.rail', version) FILTER (data ->> '$.rail' IS NOT NULL) AS rail
+        arg_max(data ->> '$.rail', version) FILTER ((data ->> '$.rail') IS NOT NULL) AS rail
     FROM event
     GROUP BY aggregate_id
 )

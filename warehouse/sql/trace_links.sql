@@ -103,7 +103,7 @@ settled AS (
         data ->> '$.currency' AS currency,
         -- A settlement of before there were periods is its business day.
         coalesce((data ->> '$.starts_at')::TIMESTAMPTZ, CASE
-            WHEN data ->> '$.ends_at' IS NULL THEN midnight((data ->> '$.business_date')::DATE)
+            WHEN (data ->> '$.ends_at') IS NULL THEN midnight((data ->> '$.business_date')::DATE)
             ELSE '-infinity'::TIMESTAMPTZ
         END) AS starts_at,
         coalesce(

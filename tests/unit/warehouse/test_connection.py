@@ -8,6 +8,7 @@ import duckdb
 import pytest
 
 from online.kernel import ids
+from tests.architecture.source import ROOT
 from tests.unit.warehouse.books import DAY, NEXT_DAY, Books, noon
 from warehouse import schema
 from warehouse.__main__ import main
@@ -108,6 +109,13 @@ def test_a_statement_says_its_grain_inputs_and_owner(path: Path) -> None:
     head = re.findall(r"^-- (grain|inputs|owner): ", text, flags=re.MULTILINE)
     assert head == ["grain", "inputs", "owner"]
     assert len(duckdb.extract_statements(text)) == 1
+
+
+@pytest.mark.parametrize("path", [*SQL_FILES, *sorted((ROOT / "assets" / "sql").glob("*.sql"))])
+def test_what_is_taken_out_of_json_stands_in_parentheses(path: Path) -> None:
+    """In DuckDB an arrow binds less than IS, = or IN: the comparison would be taken for a path."""
+    bare = re.findall(r"->>? '[^']*' +(?:IS|IN|LIKE|NOT|=|<|>)[^\n]*", path.read_text("utf-8"))
+    assert bare == []
 
 
 def _inputs(path: Path) -> set[str]:
