@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal
 
 from litestar import Request, Response, Router, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta, Struct, field
 
 from online.invoices.domain import CONTENT_TYPES, Document, Draft
@@ -154,7 +154,7 @@ class InvoicePage(Struct, frozen=True, kw_only=True):
 async def list_invoices(
     principal: NamedDependency[Principal],
     invoices: NamedDependency[Invoices],
-    month: FromQuery[MonthText | None] = None,
+    month: Annotated[str | None, QueryParameter(max_length=7)] = None,
     limit: Limit = 20,
     starting_after: Cursor = None,
 ) -> InvoicePage:

@@ -36,7 +36,9 @@ class Banks:
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.arguments = arguments
-        self.client = httpx.Client(base_url=self.url, timeout=10, trust_env=False)
+        # A server may close a connection after a request that it could not read: keep none.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self.client = httpx.Client(base_url=self.url, timeout=10, trust_env=False, limits=limits)
         self.start()
 
     def start(self) -> None:
