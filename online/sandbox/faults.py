@@ -105,34 +105,48 @@ def _choose(
     movements: Sequence[Movement], plan: FaultPlan, rng: random.Random
 ) -> dict[str, FaultName]:
     """A fault for each of some payments of the day, taking turns over the rails."""
-    by_rail: dict[str, list[str]] = {}
-    for movement in movements:
-        # A row that an earlier day already made late has had its fault.
-        if movement.type == "PAY" and movement.bank_day == movement.report_on:
-            by_rail.setdefault(movement.rail, []).append(movement.reference)
-    queues = [by_rail[rail] for rail in sorted(by_rail)]
-    for queue in queues:
-        rng.shuffle(queue)
-    rng.shuffle(queues)
-    turns = [
-        queue[place]
-        for place in range(max(map(len, queues), default=0))
-        for queue in queues
-        if place < len(queue)
-    ]
+    queues = _queues(movements, rng)
+    # Acquirers take up to three days: of cards, a row two days later would be in time.
+    upi = [queue[::-1] for queue in queues if RAILS[queue[0].rail].method == "upi"]
+    late = [movement.reference for movement in _in_turn(upi)][: plan.late]
+    postponed = set(late)
+    others = [m.reference for m in _in_turn(queues) if m.reference not in postponed]
     wanted: list[FaultName] = []
     counts: dict[FaultName, int] = {
         "missing": plan.missing,
         "wrong_amount": plan.wrong_amount,
         "duplicate": plan.duplicate,
-        "late": plan.late,
     }
     for place in range(max(counts.values())):
         names = [name for name, count in counts.items() if place < count]
         # Each round begins with another fault, so that one kind does not stay with one rail.
         shift = place % len(names)
         wanted += names[shift:] + names[:shift]
-    return dict(zip(turns, wanted, strict=False))
+    return {**dict.fromkeys(late, "late"), **dict(zip(others, wanted, strict=False))}
+
+
+def _queues(movements: Sequence[Movement], rng: random.Random) -> list[list[Movement]]:
+    """The payments of each rail in random order."""
+    by_rail: dict[str, list[Movement]] = {}
+    for movement in movements:
+        # A row that an earlier day already made late has had its fault.
+        if movement.type == "PAY" and movement.bank_day == movement.report_on:
+            by_rail.setdefault(movement.rail, []).append(movement)
+    queues = [by_rail[rail] for rail in sorted(by_rail)]
+    for queue in queues:
+        rng.shuffle(queue)
+    rng.shuffle(queues)
+    return queues
+
+
+def _in_turn(queues: Sequence[Sequence[Movement]]) -> list[Movement]:
+    """The first of each queue, then the second of each, and so on."""
+    return [
+        queue[place]
+        for place in range(max(map(len, queues), default=0))
+        for queue in queues
+        if place < len(queue)
+    ]
 
 
 def _bend_one(
