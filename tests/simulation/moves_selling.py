@@ -48,11 +48,7 @@ class Selling(Picking):
         ):
             refusal = "limit_exceeded"
         if refusal is None:
-            self.model.payments[payment.name] = payment
-            self.model.spend(payment)
-            if ask.intent is not None:
-                ask.intent.status, ask.intent.payment = "processing", payment
-                payment.intent = ask.intent
+            self.run.begin(ask)
         await self.run.perform(ask, refusal)
         return True
 

@@ -137,6 +137,14 @@ def _row_end(part: str) -> int:
     return 0
 
 
+def _plainly_quoted(part: str, delimiter: str) -> bool:
+    """Whether every quotation mark opens or closes a whole field: readers differ on any other."""
+    opening = part.startswith('"') + part.count(f'{delimiter}"') + part.count('\n"')
+    closing = sum(part.count(f'"{after}') for after in (delimiter, "\n", "\r\n"))
+    closing += part.endswith('"')
+    return opening == closing and opening + closing == part.count('"')
+
+
 def _cells(line: str, delimiter: str) -> list[str]:
     try:
         return next(csv.reader([line], delimiter=delimiter), [])
@@ -203,6 +211,8 @@ class Reader:
         """All rows at once; None where anything is not as plain as can be."""
         delimiter, quoted = self.found.delimiter, '"' in part
         if part.count("\r") != part.count("\r\n"):
+            return None
+        if quoted and not _plainly_quoted(part, delimiter):
             return None
         try:
             frame = pl.read_csv(

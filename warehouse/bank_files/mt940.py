@@ -82,6 +82,8 @@ def looks_like(data: bytes) -> bool:
 def read(data: bytes, name: str) -> BankFile:
     """Read the messages of a file; whatever is wrong with them comes back as problems."""
     text = encoding.decode(data)
+    if text.endswith(("\n-", "\r-")):
+        text = text[:-1]  # a hyphen without a line end may be half of the end of a block
     problems = Problems()
     reader = _Reader(problems)
     reader.walk(text)
