@@ -27,7 +27,7 @@ from online.platform.http import request_id_of
 from online.platform.idempotency import Answer, Present, once
 from online.platform.lists import Cursor, Limit, window
 from online.platform.openapi_page import problems
-from online.platform.wire import AmountMinor, WireStruct, id_of
+from online.platform.wire import AmountMinor, IpAddress, WireStruct, id_of
 from online.rails.domain import Outcome
 from online.security.domain import Kind, Principal, allow
 
@@ -77,6 +77,7 @@ class ConfirmIntent(WireStruct, frozen=True, kw_only=True):
     payment_method: PaymentMethod
     client_secret: Annotated[str, Meta(max_length=200)] | None = None
     device_id: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
+    ip_address: IpAddress | None = None
     return_url: ReturnUrl | None = None
 
 
@@ -264,11 +265,15 @@ async def confirm_intent(
     showing = await desk.showing(principal.merchant, intent.customer_id)
     payer = str(intent.customer_id) if intent.customer_id else data.device_id or intent_id
     instrument = await desk.instruments.of(data.payment_method, principal.merchant, payer)
+    ip_hash = desk.instruments.address(data.ip_address)
 
     async def act() -> Answer:
         call = Call(key=key, render=showing.followed)
         confirmation = Confirmation(
-            instrument=instrument, device_id=data.device_id, return_url=data.return_url
+            instrument=instrument,
+            device_id=data.device_id,
+            ip_hash=ip_hash,
+            return_url=data.return_url,
         )
         return await desk.intents.confirm(
             id_, principal.merchant, confirmation, call, _metadata(request, principal)

@@ -55,6 +55,7 @@ class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
 
     instrument: Instrument
     device_id: str | None = None
+    ip_hash: str | None = None
     return_url: str | None = None
 
 
@@ -190,6 +191,7 @@ class Intents:
             priority=intent.priority,
             customer_id=intent.customer_id,
             device_id=confirmation.device_id,
+            ip_hash=confirmation.ip_hash,
             intent_id=intent.id,
             return_url=confirmation.return_url,
         )

@@ -9,7 +9,7 @@ import argparse
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import Any, Final
@@ -28,7 +28,7 @@ from online.kernel.events import Metadata
 from online.ledger import accounts as chart
 from online.ledger import recipes
 from online.ledger.aggregate import Origin
-from online.ledger.change import Append, Change, NewEvent
+from online.ledger.change import Change, SnapshotRow
 from online.ledger.journal import Journal, Posting, credit, debit
 from online.ledger.writer import Writer
 from online.merchants.domain import Merchant
@@ -37,8 +37,9 @@ from online.payments.fees import FeeTable, Sale, load_fees, price
 from online.payments.store import PAYMENTS
 from online.platform.db import Database
 from online.platform.settings import ROOT, Settings, load_settings
-from online.risk.service import label
-from online.risk.store import ACTIVITY
+from online.risk.domain import RiskInput
+from online.risk.labels import VERDICTS, Subject, Told, Word, told
+from online.risk.recording import activity
 from online.sandbox.world import World, WorldPayment
 from online.security.build import build_credentials
 from online.vault.service import Vault, build_vault
@@ -57,16 +58,24 @@ _EXPOSURE_MINOR: Final = 50_000_00
 _BANK: Final = "hdfc"
 
 
+class Terms(msgspec.Struct, frozen=True):
+    """What a payment cost, and after how long one without a complaint counted as good."""
+
+    fees: FeeTable
+    good_after: timedelta
+
+
 class Past:
     """Turns payments of the world into changes, and counts what must be cut over."""
 
     def __init__(
-        self, world: World, merchants: dict[str, Merchant], vault: Vault, fees: FeeTable
+        self, world: World, merchants: dict[str, Merchant], vault: Vault, terms: Terms
     ) -> None:
         self._world = world
         self._merchants = merchants
         self._vault = vault
-        self._fees = fees
+        self._fees = terms.fees
+        self._good_after = terms.good_after
         self._numbers = 0
         self.customers: set[tuple[str, str]] = set()
         self.receivable: Counter[str] = Counter()
@@ -106,27 +115,24 @@ class Past:
         paid = PAYMENTS.create(origin, [created, processing, captured], payment.at, _BY)
         done = ev.AttemptSucceeded(code="00", rail_reference=captured.rail_reference)
         tried = ATTEMPTS.create(attempt, [sent, done], payment.at, _BY)
-        activity = Append(
-            ACTIVITY,
-            (
-                (
-                    origin.id,
-                    payment.at,
-                    ids.encode("cus", customer_id),
-                    instrument,
-                    payment.device,
-                    merchant.id,
-                    payment.amount_minor,
-                    False,
-                ),
-            ),
+        facts = RiskInput(
+            payment_id=origin.id,
+            at=payment.at,
+            amount_minor=payment.amount_minor,
+            currency="INR",
+            method=payment.method,
+            merchant_id=merchant.id,
+            instrument=instrument,
+            customer_key=ids.encode("cus", customer_id),
+            device_key=payment.device,
+            livemode=False,
         )
-        labels, labelled = self._label(payment, merchant, origin.id, instrument, until)
+        labels = self._labels(payment, facts, until)
         return Change(
-            snapshots=(paid.row, tried.row),
-            events=(*paid.events, *tried.events, *labels),
+            snapshots=(paid.row, tried.row, *_verdict(labels)),
+            events=(*paid.events, *tried.events, *(e for each in labels for e in each.events)),
             journals=(journal,),
-            appends=(activity, *labelled),
+            appends=(activity(facts), *(a for each in labels for a in each.appends)),
         )
 
     def _instrument(self, payment: WorldPayment, merchant: Merchant) -> tuple[str, str]:
@@ -194,44 +200,22 @@ class Past:
         self.pending[merchant.id] += amount - fee.fee_minor - fee.tax.total_minor
         return sent, captured, journal
 
-    def _label(
-        self,
-        payment: WorldPayment,
-        merchant: Merchant,
-        payment_id: UUID,
-        instrument: str,
-        until: datetime,
-    ) -> tuple[tuple[NewEvent, ...], tuple[Append, ...]]:
-        """What a dispute told later; what is known only after history ends is not known."""
-        known_at = payment.label_known_at
-        if not payment.fraud or known_at is None or known_at > until:
-            return (), ()
-        self.labels += 1
-        event = ev.LabelRecorded(
-            payment_id=ids.encode("pay", payment_id),
-            merchant_id=ids.encode("mrc", merchant.id),
-            fraud=True,
-            source="dispute",
-            known_at=known_at,
-        )
-        recorded = NewEvent(
-            aggregate_id=ids.new(known_at),
-            version=1,
-            event=event,
-            at=known_at,
-            livemode=False,
-            merchant_id=merchant.id,
-            metadata=_BY,
-        )
-        row = label(
-            payment_id=payment_id,
-            merchant_id=merchant.id,
-            instrument=instrument,
-            fraud=True,
-            known_at=known_at,
-            livemode=False,
-        )
-        return (recorded,), (row,)
+    def _labels(self, payment: WorldPayment, facts: RiskInput, until: datetime) -> list[Told]:
+        """What age and a dispute told later; what is known only after history ends is not known."""
+        known_at = payment.label_known_at if payment.fraud else None
+        words = [Word(fraud=False, source="aged", at=payment.at + self._good_after, metadata=_BY)]
+        if known_at is not None:
+            # Who complains early is heard before the payment has aged, and it does not any more.
+            words = [word for word in words if word.at < known_at]
+            words.append(Word(fraud=True, source="dispute", at=known_at, metadata=_BY))
+        subject = _subject(facts)
+        found: list[Told] = []
+        for word in words:
+            if word.at <= until:
+                found.append(told(subject, word))
+                subject = msgspec.structs.replace(subject, **_known(found[-1]))
+        self.labels += sum(each.verdict.fraud for each in found)
+        return found
 
     def cut_over(self, day: date, at: datetime) -> Journal:
         """One posting that leaves rails and merchants at zero, and the fees in the bank."""
@@ -259,6 +243,34 @@ class Past:
         return self.receivable.total() - self.pending.total()
 
 
+def _subject(facts: RiskInput) -> Subject:
+    return Subject(
+        payment_id=facts.payment_id,
+        merchant_id=facts.merchant_id,
+        card_key=facts.card_key,
+        vpa_key=facts.vpa_key,
+        customer_key=facts.customer_key,
+        device_key=facts.device_key,
+        ip_key=facts.ip_key,
+        amount_minor=facts.amount_minor,
+        livemode=facts.livemode,
+    )
+
+
+def _known(label: Told) -> dict[str, Any]:
+    verdict = label.verdict
+    names = ("fraud", "source", "known_at", "version")
+    return {name: getattr(verdict, name) for name in names}
+
+
+def _verdict(labels: Sequence[Told]) -> tuple[SnapshotRow, ...]:
+    """The last word on a payment, which is new to the books."""
+    if not labels:
+        return ()
+    newest = labels[-1].verdict
+    return (SnapshotRow(VERDICTS, newest.id, 0, newest),)
+
+
 def customer_id_of(merchant_ref: str, customer_ref: str) -> UUID:
     """A person of the world as a customer of one merchant: the same in every run."""
     return ids.derived("world", merchant_ref, customer_ref)
@@ -284,7 +296,11 @@ async def _seed(arguments: argparse.Namespace, settings: Settings) -> dict[str, 
         made = await _merchants(settings, database, clock, world)
         vault = build_vault(database, clock, settings.data_dir / "keys")
         merchants = {ref: new.merchant for ref, new in made.items()}
-        past = Past(world, merchants, vault, load_fees(ROOT / "config" / "fees.yaml"))
+        terms = Terms(
+            load_fees(ROOT / "config" / "fees.yaml"),
+            timedelta(days=settings.fraud_detection.good_after_days),
+        )
+        past = Past(world, merchants, vault, terms)
         payments = world.payments(arguments.payments, first, arguments.days)
         count = await _write(writer, past.changes(payments, ends), arguments.payments)
         moment = ends - timedelta(seconds=1)

@@ -101,6 +101,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
     instrument: str | None
     instrument_mask: str | None
     device_id: str | None
+    ip_hash: str | None = None  # keyed hash of the payer's internet address
     funding: str | None = None  # credit, debit, prepaid; bank, ppi, rupay_credit, credit_line
     card: dict[str, Any] | None = None  # what its BIN says
     card_checks: dict[str, Any] | None = None  # what the issuer said: AVS, CVC, ECI
@@ -175,6 +176,7 @@ def _created(event: ev.PaymentCreated, occurred: Occurred) -> Payment:
         instrument=event.instrument,
         instrument_mask=event.instrument_mask,
         device_id=event.device_id,
+        ip_hash=event.ip_hash,
         funding=event.funding,
         card=event.card,
         version=occurred.version,

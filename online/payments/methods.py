@@ -1,6 +1,6 @@
 """How a payer pays, as it comes over the wire, and what it becomes inside."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from msgspec import UNSET, Meta, UnsetType
@@ -11,7 +11,7 @@ from online.kernel.errors import InvalidRequest
 from online.payments.orders import Instrument
 from online.platform.wire import WireStruct, id_of
 from online.rails.domain import CardReference, Upi
-from online.vault.domain import Cryptogram, SecurityCode, check_cvc, check_proof
+from online.vault.domain import CardToken, Cryptogram, SecurityCode, check_cvc, check_proof
 from online.vault.service import Vault
 
 # A page of the merchant's; never ours, so no relative address.
@@ -80,6 +80,10 @@ class Instruments:
         rail_part = Upi(flow=upi.flow, payee_vpa=payee, payer_vpa=upi.vpa)
         return Instrument(method="upi", key=key, mask=mask, upi=rail_part)
 
+    def address(self, of_payer: str | None) -> str | None:
+        """The payer's internet address as a keyed hash: it is stored in no other form."""
+        return None if of_payer is None else self._vault.ip_hash(of_payer)
+
     async def _card(self, card: CardMethod, merchant_id: UUID) -> Instrument:
         token_id = ids.decode("tok", card.token)
         token = await self._vault.token(token_id, merchant_id)
@@ -99,12 +103,17 @@ class Instruments:
             key=token.fingerprint,
             mask=token.mask,
             funding=token.funding,
-            facts={
-                "network": token.network,
-                "issuer": token.issuer,
-                "country": token.country,
-                "category": token.category,
-                "kind": token.kind,
-            },
+            facts=card_facts(token),
             card=reference,
         )
+
+
+def card_facts(token: CardToken) -> dict[str, Any]:
+    """What the vault knows of a card, as events carry it."""
+    return {
+        "network": token.network,
+        "issuer": token.issuer,
+        "country": token.country,
+        "category": token.category,
+        "kind": token.kind,
+    }

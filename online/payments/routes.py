@@ -24,7 +24,7 @@ from online.platform.calls import etag, key_of, respond
 from online.platform.http import request_id_of
 from online.platform.idempotency import Answer, Present, once
 from online.platform.lists import Cursor, IdFilter, Limit, window
-from online.platform.wire import AmountMinor, WireStruct, id_of
+from online.platform.wire import AmountMinor, IpAddress, WireStruct, id_of
 from online.rails.domain import Outcome
 from online.security.domain import Principal, allow
 
@@ -41,6 +41,7 @@ class CreatePayment(WireStruct, frozen=True, kw_only=True):
     priority: Literal["cost", "speed", "reliability", "balanced"] = "balanced"
     customer_id: CustomerId | None = None
     device_id: Device | None = None
+    ip_address: IpAddress | None = None
     return_url: ReturnUrl | None = None
 
 
@@ -133,6 +134,7 @@ async def create_payment(
         priority=data.priority,
         customer_id=customer_id,
         device_id=data.device_id,
+        ip_hash=instruments.address(data.ip_address),
         return_url=data.return_url,
     )
 

@@ -19,8 +19,8 @@ PAYMENTS: Final = Aggregate(
         "payments",
         "id uuid, intent_id uuid, merchant_id uuid, customer_id uuid, status text,"
         "amount_minor int8, currency text, method text, capture_method text, priority text,"
-        "instrument text, instrument_mask text, device_id text, funding text, card jsonb,"
-        "card_checks jsonb, route text, rail text,"
+        "instrument text, instrument_mask text, device_id text, ip_hash text, funding text,"
+        "card jsonb, card_checks jsonb, route text, rail text,"
         "rail_reference text, attempt_id uuid, authorized_minor int8, capture_open_minor int8,"
         "captured_minor int8, refund_open_minor int8, refunded_minor int8, reversed_minor int8,"
         "fee_minor int8, tax_minor int8, authorization_expires_at timestamptz, risk jsonb,"

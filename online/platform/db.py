@@ -28,11 +28,21 @@ async def _check(connection: _Pooled) -> None:
 
 
 class Database:
-    """A pool on one PostgreSQL; `url` is a libpq URL, `role` what every connection becomes."""
+    """A pool on one PostgreSQL; `url` is a libpq URL, `role` what every connection becomes.
 
-    def __init__(self, url: str, *, size: int = 10, role: str | None = None) -> None:
+    `planned_once`: for a few large statements whose best plan does not depend on their parameters.
+    Left to itself, PostgreSQL plans some of them again for every call, which takes longer than they
+    do.
+    """
+
+    def __init__(
+        self, url: str, *, size: int = 10, role: str | None = None, planned_once: bool = False
+    ) -> None:
         self.url = url
-        self._options: dict[str, Any] = {"options": f"-c role={role}"} if role else {}
+        options = [f"-c role={role}"] if role else []
+        if planned_once:
+            options += ["-c plan_cache_mode=force_generic_plan", "-c jit=off"]
+        self._options: dict[str, Any] = {"options": " ".join(options)} if options else {}
         self._pool: AsyncConnectionPool[_Pooled] = AsyncConnectionPool(
             url,
             min_size=1,

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import ClassVar
 from uuid import UUID
@@ -11,7 +12,7 @@ import structlog
 
 from online.kernel import ids
 from online.kernel.clock import Clock, business_date
-from online.kernel.errors import NotFound, Unavailable
+from online.kernel.errors import InvalidRequest, NotFound, Unavailable
 from online.platform.db import Database
 from online.platform.settings import ROOT
 from online.security.keyfiles import KeyRing, load_key_ring
@@ -129,6 +130,20 @@ class Vault:
     def instrument_hash(self, vpa: str) -> str:
         """A VPA as events and features know it: the same payer, unreadable without the key."""
         return self._keyed_hash(b"vpa", vpa.strip().lower().encode())
+
+    def ip_hash(self, address: str) -> str:
+        """An internet address as events and features know it. InvalidRequest if it is none.
+
+        Of IPv6 the network of 64 bits, since a host takes a new address in it every day.
+        """
+        try:
+            found = ip_address(address)
+        except ValueError:
+            raise InvalidRequest("this is no IPv4 or IPv6 address", param="ip_address") from None
+        if isinstance(found, IPv6Address):
+            mapped = found.ipv4_mapped
+            found = mapped or IPv6Address(int(found) >> 64 << 64)
+        return self._keyed_hash(b"ip", str(found).encode())
 
     def card_fingerprint(self, number: str, merchant_id: UUID) -> str:
         """A card as events and features know it, the same for the same merchant and number."""

@@ -97,6 +97,29 @@ def test_an_older_server_is_refused_by_name(empty, monkeypatch):
     assert rows(empty, "select to_regclass('payments')") == [(None,)]
 
 
+def test_labels_of_before_become_the_verdicts_of_their_payments(empty):
+    """Fraud that was taken back is good; what came first does not count any more."""
+    upgrade(empty, today=TODAY, revision="0003")
+    with psycopg.connect(empty, autocommit=True) as connection:
+        connection.execute(
+            "insert into risk_labels (payment_id, merchant_id, instrument, fraud, known_at,"
+            " livemode) select p, p, 'hash', fraud, at, false from (values"
+            " (uuid '00000000-0000-7000-8000-000000000001', true, timestamptz '2026-03-01Z'),"
+            " ('00000000-0000-7000-8000-000000000001', false, '2026-03-09Z'),"
+            " ('00000000-0000-7000-8000-000000000002', true, '2026-03-02Z')) as v (p, fraud, at)"
+        )
+    upgrade(empty, today=TODAY)
+    found = rows(
+        empty,
+        "select right(id::text, 1), fraud, source, version, known_at at time zone 'UTC'"
+        " from risk_verdicts order by id",
+    )
+    assert [(id_, *said, at.day) for id_, *said, at in found] == [
+        ("1", False, "dispute", 2, 9),
+        ("2", True, "dispute", 1, 2),
+    ]
+
+
 def test_every_object_says_whether_it_is_live(owner_url):
     """From the first migration, so that test money never meets real money."""
     without = rows(
@@ -106,8 +129,16 @@ def test_every_object_says_whether_it_is_live(owner_url):
         "   select from pg_attribute a where a.attrelid = c.oid and a.attname = 'livemode'"
         "   and a.attnotnull)",
     )
-    # A month is closed, and a day sealed, for both at once; a file follows its invoice.
-    for_both = {"periods", "period_totals", "seals", "invoice_files"}
+    # Months, seals and rules are of both at once; a file follows its invoice.
+    for_both = {
+        "periods",
+        "period_totals",
+        "seals",
+        "invoice_files",
+        "risk_rules",
+        "risk_series",
+        "risk_sweeps",
+    }
     assert {name for (name,) in without} == {"alembic_version", "database_epoch"} | for_both
 
 
@@ -120,9 +151,10 @@ APP = {
     **{table: {READ} for table in BOOKS},  # and adding, column by column: see below
     **dict.fromkeys(
         (
-            "statements", "risk_activity", "risk_labels", "dispute_evidence", "merchant_terms",
+            "statements", "dispute_evidence", "merchant_terms",
             "trace_links", "device_keys", "beneficiaries", "statement_issues", "periods",
             "period_balances", "invoices", "invoice_files", "seals",
+            "risk_rules",
         ),
         LOG,
     ),
@@ -131,11 +163,15 @@ APP = {
             "ledger_accounts", "limit_counters", "merchants", "api_clients", "publishable_keys",
             "signing_keys", "customers", "card_tokens", "intents", "payments", "attempts",
             "refunds", "disputes", "settlements", "breaks", "work_requests",
-            "devices",
+            "devices", "risk_lists", "risk_terms", "reviews", "risk_verdicts",
         ),
         SNAPSHOT,
     ),
     **dict.fromkeys(("idempotency_keys", "outbox"), SNAPSHOT | {DROP}),
+    **dict.fromkeys(("risk_activity", "risk_labels"), LOG | {DROP}),  # of what is too old
+    "risk_tiles": {READ, DROP},  # a trigger of the owner writes them
+    "risk_series": {READ, MOVE},
+    "risk_sweeps": {READ, MOVE},
     "database_epoch": {READ},
     "period_totals": {READ},
 }  # fmt: skip

@@ -8,11 +8,17 @@ from models.fraud.features import FEATURES
 from online.kernel import ids
 from tests.unit.models.synthetic import START, Label, Payment
 
+_HOUR_US, _DAY_US = 3_600_000_000, 86_400_000_000
+
 # Distances at which one event is just inside, on, or just outside a window of another.
 _EDGES = sorted({feature.window_s * 1_000_000 for feature in FEATURES})
 _offsets = st.one_of(
     st.integers(0, 2),
     st.builds(lambda edge, by: edge + by, st.sampled_from(_EDGES), st.integers(-1, 1)),
+    # Where tiles begin and end: START is a midnight.
+    st.builds(lambda day, by: day * _DAY_US + by, st.integers(1, 95), st.integers(-1, 1)),
+    st.builds(lambda hour, by: hour * _HOUR_US + by, st.integers(1, 60), st.integers(-1, 1)),
+    st.builds(lambda half, by: half * _HOUR_US // 2 + by, st.integers(1, 99), st.integers(-1, 1)),
     st.integers(0, max(_EDGES) + 10),
 )
 
@@ -30,6 +36,7 @@ _payments = st.lists(
         st.sampled_from(["shop_a", "shop_b"]),
         st.integers(1, 10**12),
         st.sampled_from(["upi", "card"]),
+        st.sampled_from(["ip_a", "ip_b", None]),
     ),
     min_size=1,
     max_size=14,
@@ -42,9 +49,9 @@ def histories(draw) -> tuple[list[Payment], list[Label]]:
     payments = [
         Payment(
             *(ids.derived("payment", str(number)), _at(offset), customer, instrument, device),
-            *(ids.derived("merchant", shop), amount, method),
+            *(ids.derived("merchant", shop), amount, method, ip),
         )
-        for number, (offset, customer, instrument, device, shop, amount, method) in enumerate(
+        for number, (offset, customer, instrument, device, shop, amount, method, ip) in enumerate(
             draw(_payments)
         )
     ]

@@ -25,6 +25,15 @@ class Payment:
     merchant: UUID
     amount: int
     method: str = "upi"
+    ip: str | None = None
+
+    @property
+    def card(self) -> str | None:
+        return self.instrument if self.method == "card" else None
+
+    @property
+    def vpa(self) -> str | None:
+        return None if self.method == "card" else self.instrument
 
 
 @dataclass(frozen=True)
@@ -124,6 +133,7 @@ def _created(payment: Payment) -> dict[str, object]:
         "instrument": payment.instrument,
         "customer_id": payment.customer,
         "device_id": payment.device,
+        "ip_hash": payment.ip,
     }
     # Events leave out what has its default value.
     return {name: value for name, value in data.items() if value is not None}
