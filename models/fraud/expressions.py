@@ -3,8 +3,9 @@
 Belongs here: reading, checking and compiling one expression. Does not: what a rule is (`rules`).
 
     condition := or-expression of type truth
-    numbers    1  2.5  20_000_00   + - *   and / by a number other than 0   < <= > >= == !=
-    text       'upi'               == !=   and  in ('a', 'b')
+    numbers    1  2.5  -3  20_000_00   + - *  and / by a number other than 0   < <= > >= == !=
+    text       'upi'                   == !=
+    both       in ('a', 'b')   not in (5, 6)
     truth      and or not ( )
 
 An expression is checked once, against the names it may use and their types, and becomes a
@@ -113,6 +114,8 @@ class _Parser:
         left = self._sum()
         if self._take("in"):
             return self._membership(left)
+        if self._peek()[1] == "not" and self._peek()[0] == "name":
+            return self._absence(left)
         kind, sign, _ = self._peek()
         if kind != "sign" or sign not in _COMPARISONS:
             return left
@@ -125,22 +128,33 @@ class _Parser:
         compare, a, b = _COMPARISONS[sign], left[1], right[1]
         return "truth", lambda values: compare(a(values), b(values))
 
+    def _absence(self, left: Term) -> Term:
+        self._next += 1
+        if not self._take("in"):
+            self._fail("'in' is missing after 'not'")
+        listed = self._membership(left)[1]
+        return "truth", lambda values: not listed(values)
+
     def _membership(self, left: Term) -> Term:
-        value = self._typed(left, "text", "in")
+        kind, value = left
+        if kind == "truth":
+            self._fail("in needs a number or a text, not a truth")
         self._require("(")
-        listed = [self._text()]
+        listed = [self._constant_of(kind)]
         while self._take(","):
-            listed.append(self._text())
+            listed.append(self._constant_of(kind))
         self._require(")")
         allowed = frozenset(listed)
         return "truth", lambda values: value(values) in allowed
 
-    def _text(self) -> str:
+    def _constant_of(self, expected: Type) -> float | str:
+        sign = -1 if expected == "number" and self._take("-") else 1
         kind, value, _ = self._peek()
-        if kind != "text":
-            self._fail("a list holds texts in single quotes")
+        if kind != expected:
+            what = "numbers" if expected == "number" else "texts in single quotes"
+            self._fail(f"this list holds {what}")
         self._next += 1
-        return value
+        return sign * float(value) if expected == "number" else value
 
     def _sum(self) -> Term:
         left = self._product()
@@ -149,11 +163,21 @@ class _Parser:
         return left
 
     def _product(self) -> Term:
-        left = self._atom()
+        left = self._signed()
         while (sign := self._take_any("*", "/")) is not None:
-            right = self._atom() if sign == "*" else self._divisor()
+            right = self._signed() if sign == "*" else self._divisor()
             left = self._arithmetic(left, sign, right)
         return left
+
+    def _signed(self) -> Term:
+        negative = False
+        while self._take("-"):
+            negative = not negative
+        term = self._atom()
+        if not negative:
+            return term
+        inner = self._typed(term, "number", "-")
+        return "number", lambda values: -inner(values)
 
     def _arithmetic(self, left: Term, sign: str, right: Term) -> Term:
         a, b = self._typed(left, "number", sign), self._typed(right, "number", sign)
@@ -224,7 +248,9 @@ def _tokens(source: str) -> list[tuple[str, str, int]]:
     while at < end:
         match = _TOKEN.match(source, at)
         if match is None:
-            raise ExpressionError(f"cannot be read from {source[at:].strip()[:20]!r}")
+            rest = source[at:].lstrip()
+            where = end - len(rest.rstrip()) + 1
+            raise ExpressionError(f"cannot be read from {rest[:20]!r} (at character {where})")
         kind = str(match.lastgroup)
         value = match[kind].replace("_", "") if kind == "number" else match[kind]
         found.append((kind, value, match.start(kind)))

@@ -1,5 +1,6 @@
 """`python -m online.sandbox serve`: the banks in a process of their own, until SIGTERM.
 
+`fraud-engine` runs a fraud engine of another company instead.
 `traffic` prints what the world's people pay on a day, one JSON object a line, for others to send.
 `magic` prints the values that make the banks do something, as Markdown.
 """
@@ -15,9 +16,10 @@ import uvloop
 from granian.constants import Interfaces
 from granian.log import LogLevels
 from granian.server.embed import Server
+from litestar import Litestar
 
 from online.kernel.clock import FileClock, SystemClock
-from online.sandbox import documentation
+from online.sandbox import documentation, fraud_engine
 from online.sandbox.app import create_app
 from online.sandbox.running import Settings
 from online.sandbox.world import World
@@ -43,6 +45,13 @@ def _arguments() -> argparse.Namespace:
     serve.add_argument(
         "--public-url", help="where payers reach this process; default: the port on 127.0.0.1"
     )
+    engine = commands.add_parser("fraud-engine", help="run a fraud engine of another company")
+    engine.add_argument("--host", default="127.0.0.1")
+    engine.add_argument("--port", type=int, default=8091)
+    engine.add_argument("--seed", type=int, default=7, help="decides scores and failures")
+    engine.add_argument("--latency-ms", type=int, default=0, help="waits so long with each answer")
+    engine.add_argument("--failure-rate", type=float, default=0.0, help="0 to 1")
+    engine.add_argument("--score", type=int, help="for every payment; default: by its instrument")
     traffic = commands.add_parser("traffic", help="print a day's payments, one JSON a line")
     traffic.add_argument("--day", type=date.fromisoformat, required=True, metavar="YYYY-MM-DD")
     traffic.add_argument("--payments", type=int, default=300)
@@ -83,9 +92,25 @@ async def _serve(arguments: argparse.Namespace) -> None:
     )
     clock = FileClock(arguments.clock) if arguments.clock else SystemClock()
     stopping = asyncio.Event()
+    app = create_app(settings, clock, stopping)
+    await _run(app, arguments, stopping)
+
+
+async def _serve_fraud_engine(arguments: argparse.Namespace) -> None:
+    habits = fraud_engine.Habits(
+        seed=arguments.seed,
+        latency_ms=arguments.latency_ms,
+        failure_rate=arguments.failure_rate,
+        score=arguments.score,
+    )
+    await _run(fraud_engine.create_app(habits), arguments, asyncio.Event())
+
+
+async def _run(app: Litestar, arguments: argparse.Namespace, stopping: asyncio.Event) -> None:
+    """Until a signal; `stopping` is set before the server waits for what is under way."""
     # In this very process, so that a kill of it leaves no worker behind on the port.
     server = Server(
-        create_app(settings, clock, stopping),
+        app,
         address=arguments.host,
         port=arguments.port,
         interface=Interfaces.ASGI,
@@ -110,6 +135,8 @@ def main() -> None:
         _traffic(arguments)
     elif arguments.command == "magic":
         _magic(arguments.write)
+    elif arguments.command == "fraud-engine":
+        uvloop.run(_serve_fraud_engine(arguments))
     else:
         uvloop.run(_serve(arguments))
 

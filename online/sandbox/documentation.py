@@ -6,7 +6,7 @@
 from typing import Final
 
 from online.kernel.money import format_minor
-from online.sandbox import magic
+from online.sandbox import fraud_engine, magic
 from online.sandbox.magic import Behaviour, Outcome
 from online.sandbox.rails import CURRENCY
 
@@ -34,6 +34,14 @@ _TAIL: Final = """\
 payment, `POST /admin/disputes/{reference}/won` or `/lost` ends it. The service is told each time
 and asks for the rest. A lost one is a `CHARGEBACK` row in that day's file.
 """
+_ENGINE: Final = """\
+## The fraud engine
+
+`make mock-fraud-engine` runs a scorer of another company on port 8091; a merchant has it asked by
+`PUT /api/v1/risk/settings` with `"scorer": "mock_engine"`. It scores 0 to 29, the same for the same
+instrument. Its habits are flags: `ARGS="--latency-ms 500"`, `--failure-rate 0.2`, `--score 80`,
+`--seed 7`. These amounts make it do something remarkable:
+"""
 
 
 def page() -> str:
@@ -50,12 +58,17 @@ def page() -> str:
         "## Amounts\n",
         _table(("Amount", "Operations", "Outcome", "When"), amounts),
         _TAIL,
+        _ENGINE,
+        _table(
+            ("Amount", "What it does"),
+            [(_shown(amount), rule.told) for amount, rule in fraud_engine.AMOUNTS.items()],
+        ),
     ]
     return "\n".join(parts)
 
 
 def _amount_rows(amount_minor: int, rule: magic.MagicAmount) -> list[tuple[str, ...]]:
-    shown = f"{format_minor(amount_minor, CURRENCY)} ({amount_minor})"
+    shown = _shown(amount_minor)
     operations = ", ".join(sorted(rule.operations))
     if rule.upi == rule.other:
         return [(shown, operations, *_told(rule.upi))]
@@ -63,6 +76,10 @@ def _amount_rows(amount_minor: int, rule: magic.MagicAmount) -> list[tuple[str, 
         (shown, f"{operations} by UPI", *_told(rule.upi)),
         (shown, f"{operations} otherwise", *_told(rule.other)),
     ]
+
+
+def _shown(amount_minor: int) -> str:
+    return f"{format_minor(amount_minor, CURRENCY)} ({amount_minor})"
 
 
 def _told(outcome: Outcome) -> tuple[str, str]:

@@ -36,6 +36,15 @@ VALUES = {"amount": 250.0, "count": 3.0, "method": "upi", "fresh": 1.0}
         ("count == 1 or count == 2 and fresh", False),
         ("(count == 1 or count == 3) and fresh", True),
         ("(amount) > (count)", True),
+        ("method not in ('card', 'wallet')", True),
+        ("method not in ('upi')", False),
+        ("count in (1, 3)", True),
+        ("count not in (1, 2)", True),
+        ("-count in (-3, -2.5)", True),
+        ("amount - -50 == 300", True),
+        ("--count == 3", True),
+        ("-2 * -3 == 6", True),
+        ("not count in (1, 2) and fresh", True),
     ],
 )
 def test_what_an_expression_means(source, outcome):
@@ -57,8 +66,15 @@ def test_what_an_expression_means(source, outcome):
         ("not amount", "needs a truth, not a number"),
         ("amount / count > 1", "only a number other than 0 may divide"),
         ("amount / 0 > 1", "only a number other than 0 may divide"),
-        ("amount in ('a')", "needs a text, not a number"),
-        ("method in ()", "a list holds texts"),
+        ("amount in ('a')", "this list holds numbers"),
+        ("method in (1)", "this list holds texts in single quotes"),
+        ("method in (-'upi')", "this list holds texts"),
+        ("fresh in (1)", "needs a number or a text"),
+        ("method in ()", "this list holds texts"),
+        ("method not 'upi'", "'in' is missing after 'not'"),
+        ("method not", "'in' is missing after 'not'"),
+        ("-method == 'upi'", "- needs a number, not a text"),
+        ("not -fresh", "- needs a number, not a truth"),
         ("method in ('a'", "')' is missing"),
         ("(amount > 1", "')' is missing"),
         ("amount > 1)", "unexpected ')'"),
@@ -86,9 +102,11 @@ def test_what_is_refused(source, complaint):
 def test_a_complaint_says_where():
     with pytest.raises(ExpressionError, match=r"at character 11\)"):
         compile_expression("fresh and nonsense", NAMES)
+    with pytest.raises(ExpressionError, match=r"'= 1' \(at character 17\)"):
+        compile_expression("fresh and count = 1", NAMES)
 
 
-@given(st.text(alphabet="amountcefrshd ind()<>=!+-*/'_.0123456789,", max_size=60))
+@given(st.text(alphabet="amountcefrshd indot()<>=!+-*/'_.0123456789,", max_size=60))
 def test_any_text_compiles_or_is_refused(source):
     try:
         condition = compile_expression(source, NAMES)
