@@ -4,7 +4,6 @@ Belongs here: the arithmetic and the named bands. Does not: where features or pr
 come from.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -14,14 +13,17 @@ import msgspec
 from msgspec import Struct
 
 from models.fraud.features import Number, PaymentFacts, epoch_us
+from models.fraud.rules import unlinked_trust
 from online.devices.trust import Named
+from online.screening.domain import FailureMode, RiskTerms
 
 Level = Literal["low", "medium", "high", "critical"]
 Decision = Literal["allow", "challenge", "review", "block"]
 
 MAX_SCORE: Final = 100
-MODEL_FACTOR: Final = "model_score"
-CAP_FACTOR: Final = "capped"
+CAPPED: Final = "capped"
+FLOORED: Final = "floored"
+UNAVAILABLE: Final = "engine_unavailable"
 
 # From the highest down: a score has the first level it reaches.
 LEVELS: Final[tuple[tuple[Level, int], ...]] = (
@@ -30,9 +32,13 @@ LEVELS: Final[tuple[tuple[Level, int], ...]] = (
     ("medium", 25),
     ("low", 0),
 )
-BLOCK_AT: Final = 75
-REVIEW_AT: Final = 60
-CHALLENGE_AT: Final = 40
+# From the mildest to the strictest.
+DECISIONS: Final[tuple[Decision, ...]] = ("allow", "challenge", "review", "block")
+ON_FAILURE: Final[Mapping[FailureMode, Decision]] = {
+    "approve": "allow",
+    "review": "review",
+    "block": "block",
+}
 
 
 class RiskInput(Struct, frozen=True, kw_only=True):
@@ -48,6 +54,19 @@ class RiskInput(Struct, frozen=True, kw_only=True):
     customer_key: str | None
     device_key: str | None
     livemode: bool
+    ip_key: str | None = None  # keyed hash of the payer's address
+    funding: str | None = None
+    card: Mapping[str, Any] | None = None  # what the vault knows of it: network, country, category
+
+    @property
+    def card_key(self) -> str | None:
+        """The instrument, if it is a card."""
+        return self.instrument if self.method == "card" else None
+
+    @property
+    def vpa_key(self) -> str | None:
+        """The instrument, if it is a VPA."""
+        return None if self.method == "card" else self.instrument
 
     @property
     def facts(self) -> PaymentFacts:
@@ -59,6 +78,7 @@ class RiskInput(Struct, frozen=True, kw_only=True):
             currency=self.currency,
             has_customer=self.customer_key is not None,
             has_device=self.device_key is not None,
+            has_ip=self.ip_key is not None,
         )
 
 
@@ -79,6 +99,20 @@ class DeviceTrust(Struct, frozen=True):
     level: Literal["none", "low", "medium", "high"]
 
 
+class Challenged(Struct, frozen=True):
+    """What the challenger said. It decides nothing."""
+
+    version: str
+    probability: float
+
+
+class Outside(Struct, frozen=True):
+    """What the merchant's own scorer said."""
+
+    scorer: str
+    score: int
+
+
 class Assessment(Struct, frozen=True, kw_only=True):
     """The whole decision with everything needed to replay it."""
 
@@ -90,10 +124,19 @@ class Assessment(Struct, frozen=True, kw_only=True):
     device_trust: DeviceTrust
     probability: float | None
     model_version: str | None
+    challenger: Challenged | None
+    external: Outside | None
     rules_version: int
+    rules_hash: str
+    shadow_rules: tuple[str, ...]  # codes of the rules that would have counted, were they live
+    lists: tuple[str, ...]
+    thresholds: Mapping[str, int]
     feature_set: str
     features: Mapping[str, Number]  # the aggregates as read; the model's vector follows from them
-    snapshot: str  # what was visible to the read, as pg_current_snapshot() names it
+    vector_hash: str | None
+    snapshot: str | None  # what was visible to the read, as pg_current_snapshot() names it
+    failure: str | None  # why the engine, or a part of it, was late or broken
+    took_us: int
 
     def as_event_data(self) -> dict[str, Any]:
         """The `risk` field of a payment event."""
@@ -103,11 +146,20 @@ class Assessment(Struct, frozen=True, kw_only=True):
             "decision": self.decision,
             "model_version": self.model_version,
             "probability": self.probability,
+            "challenger": self.challenger and msgspec.structs.asdict(self.challenger),
+            "external": self.external and msgspec.structs.asdict(self.external),
             "rules_version": self.rules_version,
+            "rules_hash": self.rules_hash,
+            "shadow_rules": list(self.shadow_rules),
+            "lists": list(self.lists),
+            "thresholds": dict(self.thresholds),
             "feature_set": self.feature_set,
             "features": dict(self.features),
+            "vector_hash": self.vector_hash,
             "factors": [msgspec.structs.asdict(factor) for factor in self.factors],
             "snapshot": self.snapshot,
+            "failure": self.failure,
+            "assess_us": self.took_us,
             **self._of_device(),
         }
 
@@ -118,18 +170,15 @@ class Assessment(Struct, frozen=True, kw_only=True):
         return {"device_trust": msgspec.structs.asdict(self.device_trust)}
 
 
-def total(rules: Sequence[Factor], probability: float | None) -> tuple[int, tuple[Factor, ...]]:
-    """`min(100, Σ rules + ⌊100·p⌋)`, and the factors that sum to it exactly."""
-    factors = list(rules)
-    if probability is not None:
-        points = math.floor(100 * min(max(probability, 0.0), 1.0))
-        factors.append(Factor(MODEL_FACTOR, "The fraud model's probability in per cent", points))
-    score = sum(factor.score for factor in factors)
-    if score > MAX_SCORE:
-        over = MAX_SCORE - score
-        factors.append(Factor(CAP_FACTOR, f"A score is at most {MAX_SCORE}", over))
-        score = MAX_SCORE
-    return score, tuple(factors)
+def total(reasons: Sequence[Factor]) -> tuple[int, tuple[Factor, ...]]:
+    """The score, from 0 to 100, and the factors that sum to it exactly."""
+    found = sum(reason.score for reason in reasons)
+    score = min(max(found, 0), MAX_SCORE)
+    if found > score:
+        return score, (*reasons, Factor(CAPPED, f"A score is at most {MAX_SCORE}", score - found))
+    if found < score:
+        return score, (*reasons, Factor(FLOORED, "A score is at least 0", score - found))
+    return score, tuple(reasons)
 
 
 def level_of(score: int) -> Level:
@@ -137,25 +186,42 @@ def level_of(score: int) -> Level:
     return next(level for level, least in LEVELS if score >= least)
 
 
-def decide(score: int, block_at: int = BLOCK_AT) -> Decision:
-    """What happens to the payment; a lower threshold leaves less room for the milder decisions."""
-    if score >= block_at:
+def decide(score: int, terms: RiskTerms) -> Decision:
+    """What the merchant's thresholds make of a score; a lower one leaves the milder no room."""
+    if score >= terms.block_at:
         return "block"
-    if score >= REVIEW_AT:
+    if score >= terms.review_at:
         return "review"
-    return "challenge" if score >= CHALLENGE_AT else "allow"
+    return "challenge" if score >= terms.challenge_at else "allow"
+
+
+def decide_without(
+    reasons: Sequence[Factor], terms: RiskTerms
+) -> tuple[Decision, int, tuple[Factor, ...]]:
+    """Decision, score and factors when a part of the engine is late or broken.
+
+    The merchant's failure mode decides, unless what is known asks for more: a card on the block
+    list stays blocked. The score rises to that of the decision.
+    """
+    known, _ = total(reasons)
+    mode = ON_FAILURE[terms.failure_mode]
+    decision = max(mode, decide(known, terms), key=DECISIONS.index)
+    least = {"review": terms.review_at, "block": terms.block_at}.get(mode, 0)
+    words = f"Risk was not assessed in full; the merchant's terms then say: {terms.failure_mode}"
+    raised = sum(reason.score for reason in reasons)
+    factor = Factor(UNAVAILABLE, words, max(0, least - raised))
+    return decision, *total((*reasons, factor))
 
 
 def device_trust(device_key: str | None, known: Mapping[str, float]) -> DeviceTrust:
     """Trust of a device that was never linked: earned by use, lost by being shared.
 
     Never above medium: a device id alone is a claim, binding it to its owner is what proves it.
+    Without features nothing is earned.
     """
     if device_key is None:
         return DeviceTrust(None, "absent", 0, "none")
-    earned = min(400, 40 * int(known["device_count_30d"]))
-    others = max(0, int(known["device_customers_7d"]) - 1)
-    score = max(0, earned - 100 * others)
+    score = unlinked_trust(known)
     return DeviceTrust(device_key, "unlinked", score, "medium" if score >= 250 else "low")
 
 

@@ -10,9 +10,10 @@ from msgspec import Meta, Struct
 from online.kernel import ids
 from online.kernel.errors import InvalidRequest
 from online.platform.openapi_page import problems
-from online.platform.wire import AmountMinor, Text, WireStruct, id_of
+from online.platform.wire import AmountMinor, IpAddress, Text, WireStruct, id_of
+from online.risk import labels_routes
+from online.risk.assessor import Assessor, Question
 from online.risk.domain import Assessment
-from online.risk.service import Assessor, Question
 from online.security.domain import Principal, allow
 
 Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
@@ -35,6 +36,7 @@ class AssessRequest(WireStruct, frozen=True):
     payment_method: AssessedMethod | None = None
     customer_id: Annotated[str, id_of("cus")] | None = None
     device_id: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
+    ip_address: IpAddress | None = None
 
 
 class RiskFactorView(Struct, frozen=True):
@@ -60,6 +62,7 @@ class RiskAssessmentView(Struct, frozen=True, kw_only=True):
     factors: list[RiskFactorView]
     device_trust: DeviceTrustView
     model_version: str | None
+    rules_version: int
     livemode: bool
 
     @classmethod
@@ -73,6 +76,7 @@ class RiskAssessmentView(Struct, frozen=True, kw_only=True):
             factors=[RiskFactorView(f.code, f.description, f.score) for f in found.factors],
             device_trust=DeviceTrustView(trust.device_id, trust.state, trust.score, trust.level),
             model_version=found.model_version,
+            rules_version=found.rules_version,
             livemode=livemode,
         )
 
@@ -120,7 +124,8 @@ def _question(data: AssessRequest) -> Question:
         card_token=method.token if method.type == "card" else None,
         customer_id=data.customer_id,
         device_id=data.device_id,
+        ip_address=data.ip_address,
     )
 
 
-router = Router("/api/v1", route_handlers=[assess_risk])
+router = Router("/api/v1", route_handlers=[assess_risk, *labels_routes.handlers])

@@ -1,261 +1,275 @@
-"""Assessing a payment: features in one read, rules, the model, one decision.
+"""Assessing a payment: what is known, what rules and models make of it, one decision.
 
-`Risk` is what payments use; `Assessor` answers the API. Neither writes: the rows that later
-payments are compared with go into the payment's own transaction (`activity`, `label`).
+`Risk` is what payments use. It writes nothing: the rows that later payments are compared with go
+into the payment's own transaction (`recording`). No transaction is open while it reads or asks, and
+it answers within the merchant's time: what comes later, or not at all, leaves the decision to the
+merchant's failure mode.
 """
 
-import math
-from collections.abc import Mapping, Sequence
-from datetime import datetime
-from pathlib import Path
-from typing import Protocol
+import asyncio
+import time
+from collections.abc import Coroutine
+from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
 import structlog
 from msgspec import Struct
 
-from models.fraud.features import feature_set_hash, values, vector
-from models.fraud.rules import RuleSet, rule_values
-from online.devices.trust import Named, PaymentByDevice, Use
-from online.kernel import ids
-from online.kernel.clock import Clock
-from online.kernel.errors import NotFound
-from online.ledger.change import Append
-from online.platform.db import Database
-from online.platform.sql import Connection
-from online.risk import store
-from online.risk.champion import ChampionModel
+from online.platform import metrics
+from online.platform.metrics import FailureReason
+from online.platform.ttl_cache import TtlCache
 from online.risk.domain import (
-    BLOCK_AT,
     Assessment,
     Factor,
+    Outside,
     RiskInput,
     decide,
+    decide_without,
     device_trust,
     level_of,
-    linked_trust,
     total,
 )
-from online.risk.store import ACTIVITY, LABELS, raw_features
+from online.risk.evidence import Evidence, Reader
+from online.risk.scoring import Scored, Scorer
+from online.screening.domain import RiskTerms
+from online.screening.external import External, Question, ScorerFailed
 
 log = structlog.get_logger("khata.risk")
 
+_DAY_S: Final = 86_400
+_SPARE_MS: Final = 5  # a scorer is given up a little earlier than the assessment
+_SCORER_FAILURES: Final[dict[str, FailureReason]] = {
+    "timeout": "scorer_late",
+    "circuit_open": "scorer_open",
+}
 
-class LinkedDevices(Protocol):
-    """What is known of the device that a payment names (`devices` fulfils it)."""
-
-    async def named_by(self, connection: Connection, payment: PaymentByDevice) -> Named | None: ...
+T = TypeVar("T")
 
 
-class DeviceUse:
-    """Answers `devices` how much a device is used, from the activity that risk keeps."""
+class TermsOf(Protocol):
+    """A merchant's thresholds and failure mode (`screening.Terms` fulfils it)."""
 
-    async def use_of(
-        self, connection: Connection, names: Sequence[str], *, at: datetime, livemode: bool
-    ) -> Use:
-        return await store.use_of_device(connection, names, at=at, livemode=livemode)
+    @property
+    def defaults(self) -> RiskTerms: ...
+
+    def at_hand(self, merchant_id: UUID, *, livemode: bool) -> RiskTerms | None: ...
+
+    async def of(self, merchant_id: UUID, *, livemode: bool) -> RiskTerms: ...
+
+
+class OutsideScorers(Protocol):
+    """Scorers that merchants bring (`screening.Scorers` fulfils it)."""
+
+    async def score(self, name: str, question: Question, *, within_ms: int) -> External: ...
+
+
+class Gathered(Struct, frozen=True, kw_only=True):
+    """What came in time. `failure` says what did not."""
+
+    evidence: Evidence | None = None
+    external: External | None = None
+    failure: FailureReason | None = None
 
 
 class Risk:
-    """Rules and the promoted model over the features of one payment."""
+    """Assesses payments; see the module."""
 
     def __init__(
         self,
         *,
-        rules: RuleSet,
-        bundle_path: Path | None,
-        block_at: int = BLOCK_AT,
-        devices: LinkedDevices | None = None,
+        reader: Reader,
+        scorer: Scorer,
+        terms: TermsOf,
+        scorers: OutsideScorers | None = None,
     ) -> None:
-        self._devices = devices
-        self.champion = ChampionModel(bundle_path)
-        self._rules = rules
-        self._block_at = block_at
-        self._feature_set = feature_set_hash()
-        self._said: str | None = None
+        self._reader = reader
+        self._scorer = scorer
+        self._terms = terms
+        self._scorers = scorers
+        self.models: Final = scorer.models
+        self._last_terms: TtlCache[tuple[UUID, bool], RiskTerms] = TtlCache(ttl_s=_DAY_S)
+        self._abandoned: set[asyncio.Future[Any]] = set()
 
     async def start(self) -> None:
-        """Load the model and watch its file; without one, rules alone decide."""
-        await self.champion.start()
+        """Load the models and watch their files; without one, rules alone decide."""
+        await self.models.start()
 
     async def stop(self) -> None:
-        await self.champion.stop()
+        await self.models.stop()
+        await asyncio.gather(*self._abandoned, return_exceptions=True)
 
-    async def assess(self, connection: Connection, payment: RiskInput) -> Assessment:
-        """Score one payment as of its own time. One read, and one more if it names a device; the
-        rest takes tens of microseconds.
-        """
-        snapshot, raw = await raw_features(connection, payment)
-        facts = payment.facts
-        known = values(raw, facts)
-        met = self._rules.met(rule_values(known, facts))
-        probability, version = self._probability(known)
-        reasons = [Factor(rule.code, rule.description, rule.score) for rule in met]
-        named = await self._named(connection, payment, known)
-        if named is not None:
-            reasons += [Factor(p.code, p.description, p.points) for p in named.reasons]
-        score, factors = total(reasons, probability)
+    async def assess(self, payment: RiskInput) -> Assessment:
+        """Score and decide one payment as of its own time. Always answers."""
+        begun = time.perf_counter()
+        terms = await self._terms_of(payment)
+        gathered = await self._gather(payment, terms, begun)
+        scored, failure = self._score(payment, gathered)
+        reasons = (*scored.reasons, *_outside(gathered.external))
+        if failure is None:
+            score, factors = total(reasons)
+            decision = decide(score, terms)
+        else:
+            decision, score, factors = decide_without(reasons, terms)
+            metrics.engine_failed(failure, terms.failure_mode)
+        evidence, external = gathered.evidence, gathered.external
+        level = level_of(score)
+        took_s = time.perf_counter() - begun
+        metrics.assessed(decision, level, took_s)
         return Assessment(
             payment_id=payment.payment_id,
             score=score,
-            level=level_of(score),
-            decision=decide(score, self._block_at),
+            level=level,
+            decision=decision,
             factors=factors,
-            device_trust=linked_trust(named) if named else device_trust(payment.device_key, known),
-            probability=probability,
-            model_version=version,
-            rules_version=self._rules.version,
-            feature_set=self._feature_set,
-            features=raw,
-            snapshot=snapshot,
+            device_trust=evidence.device_trust
+            if evidence
+            else device_trust(payment.device_key, {}),
+            probability=scored.probability,
+            model_version=scored.model_version,
+            challenger=scored.challenger,
+            external=Outside(external.scorer, external.score) if external else None,
+            rules_version=self._scorer.rules.version,
+            rules_hash=self._scorer.rules.hash,
+            shadow_rules=scored.shadow_rules,
+            lists=tuple(sorted(evidence.circumstances.lists)) if evidence else (),
+            thresholds={
+                "challenge": terms.challenge_at,
+                "review": terms.review_at,
+                "block": terms.block_at,
+            },
+            feature_set=self._scorer.feature_set,
+            features=evidence.raw if evidence else {},
+            vector_hash=scored.vector_hash,
+            snapshot=evidence.snapshot if evidence else None,
+            failure=failure,
+            took_us=int(took_s * 1e6),
         )
 
-    async def _named(
-        self, connection: Connection, payment: RiskInput, known: Mapping[str, float]
-    ) -> Named | None:
-        """The linked device that the payment names; without a name nothing is asked."""
-        if payment.device_key is None or self._devices is None:
+    # ── what is known, in time ───────────────────────────────────────────────────────────
+
+    async def _terms_of(self, payment: RiskInput) -> RiskTerms:
+        """The merchant's; when they cannot be read, those of before, or the house's."""
+        at_hand = self._terms.at_hand(payment.merchant_id, livemode=payment.livemode)
+        if at_hand is not None:
+            return at_hand
+        key = (payment.merchant_id, payment.livemode)
+        before = self._last_terms.get(key) or self._terms.defaults
+        asking = self._terms.of(payment.merchant_id, livemode=payment.livemode)
+        task = await self._within(before.timeout_ms / 1000, asking)
+        terms = _result(task, "risk_terms_failed")
+        if terms is None:
+            return before
+        self._last_terms.put(key, terms)
+        return terms
+
+    async def _gather(self, payment: RiskInput, terms: RiskTerms, begun: float) -> Gathered:
+        """Evidence and the merchant's own scorer, side by side."""
+        left_s = max(0.0, terms.timeout_ms / 1000 - (time.perf_counter() - begun))
+        reading = asyncio.ensure_future(self._reader.read(payment))
+        asking = self._ask(payment, terms, left_s)
+        tasks: list[asyncio.Future[Any]] = [reading, *([asking] if asking else [])]
+        await self._in_time(left_s, tasks)
+        evidence = _result(reading, "risk_evidence_failed")
+        external = _result(asking, "risk_scorer_failed") if asking else None
+        failure: FailureReason | None = None
+        if evidence is None:
+            failure = "late" if not _ended(reading) else "features_failed"
+        elif asking is not None and external is None:
+            failure = _scorer_failure(asking)
+        return Gathered(evidence=evidence, external=external, failure=failure)
+
+    def _ask(
+        self, payment: RiskInput, terms: RiskTerms, left_s: float
+    ) -> "asyncio.Future[External] | None":
+        if terms.scorer is None or self._scorers is None:
             return None
-        asked = PaymentByDevice(
-            merchant_id=payment.merchant_id,
-            device_id=payment.device_key,
-            customer_id=payment.customer_key,
-            amount_minor=payment.amount_minor,
-            spent_minor=int(known["customer_sum_24h"]),
-            use=Use(int(known["device_count_30d"]), int(known["device_customers_7d"])),
-            at=payment.at,
+        within_ms = max(1, int(left_s * 1000) - _SPARE_MS)
+        question = _question(payment)
+        return asyncio.ensure_future(
+            self._scorers.score(terms.scorer, question, within_ms=within_ms)
         )
-        return await self._devices.named_by(connection, asked)
 
-    def _probability(self, known: Mapping[str, float]) -> tuple[float | None, str | None]:
-        bundle = self.champion.bundle
-        if bundle is None:
-            return self._fallback(self.champion.refusal or "no model")
+    async def _within(self, seconds: float, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.ensure_future(coroutine)
+        await self._in_time(seconds, [task])
+        return task
+
+    async def _in_time(self, seconds: float, tasks: list[asyncio.Future[Any]]) -> None:
+        """Waits for all of them, no longer than that. What is late is cancelled, and not waited
+        for: giving a connection back may itself take a database that does not answer."""
         try:
-            probability = bundle.score(vector(known))
-        except Exception as error:  # noqa: BLE001  a broken model must not stop payments
-            return self._fallback(f"model {bundle.version} failed: {error}")
-        if not math.isfinite(probability):
-            return self._fallback(f"model {bundle.version} answered {probability}")
-        self._said = None
-        return probability, bundle.version
+            await asyncio.wait(tasks, timeout=seconds)
+        finally:
+            for task in tasks:
+                if not task.done():
+                    task.cancel()
+                    self._abandoned.add(task)
+                    task.add_done_callback(self._forget)
 
-    def _fallback(self, reason: str) -> tuple[None, None]:
-        if reason != self._said:  # once for each reason, not for each payment
-            log.warning("risk_by_rules_alone", reason=reason)
-            self._said = reason
-        return None, None
+    def _forget(self, task: "asyncio.Future[Any]") -> None:
+        self._abandoned.discard(task)
+        if _ended(task) and task.exception() is not None:
+            log.warning("risk_cancelled_task_failed", reason=repr(task.exception()))
+
+    # ── what follows from it ─────────────────────────────────────────────────────────────
+
+    def _score(self, payment: RiskInput, gathered: Gathered) -> tuple[Scored, FailureReason | None]:
+        if gathered.evidence is None:
+            return Scored(), gathered.failure
+        try:
+            return self._scorer.score(payment, gathered.evidence), gathered.failure
+        except Exception:
+            log.exception("risk_scoring_failed")
+            return Scored(), "failed"
 
 
-def activity(payment: RiskInput) -> Append:
-    """The row that later payments are compared with, for the payment's own transaction."""
-    if payment.instrument is None:
-        raise ValueError("a payment that is made has an instrument")
-    row = (
-        payment.payment_id,
-        payment.at,
-        payment.customer_key,
-        payment.instrument,
-        payment.device_key,
-        payment.merchant_id,
-        payment.amount_minor,
-        payment.livemode,
+def _ended(task: "asyncio.Future[Any]") -> bool:
+    """Whether it came to an end by itself."""
+    return task.done() and not task.cancelled()
+
+
+def _result(task: "asyncio.Future[T]", event: str) -> T | None:
+    """What came in time, or None. Why not goes to the log."""
+    if not _ended(task):
+        log.warning(event, reason="late")
+        return None
+    error = task.exception()
+    if error is not None:
+        log.warning(event, reason=repr(error), exc_info=error)
+        return None
+    return task.result()
+
+
+def _scorer_failure(task: "asyncio.Future[External]") -> FailureReason:
+    if not _ended(task):
+        return "scorer_late"
+    error = task.exception()
+    reason = error.reason if isinstance(error, ScorerFailed) else ""
+    return _SCORER_FAILURES.get(reason, "scorer_failed")
+
+
+def _outside(external: External | None) -> tuple[Factor, ...]:
+    if external is None:
+        return ()
+    why = f": {', '.join(external.reasons)}" if external.reasons else ""
+    words = f"The merchant's own scorer {external.scorer}{why}"
+    return (Factor("external_score", words, external.score),)
+
+
+def _question(payment: RiskInput) -> Question:
+    card = payment.card or {}
+    return Question(
+        payment_id=payment.payment_id,
+        merchant_id=payment.merchant_id,
+        at=payment.at,
+        amount_minor=payment.amount_minor,
+        currency=payment.currency,
+        method=payment.method,
+        livemode=payment.livemode,
+        instrument=payment.instrument,
+        customer=payment.customer_key,
+        device=payment.device_key,
+        ip=payment.ip_key,
+        card_network=card.get("network"),
+        card_country=card.get("country"),
     )
-    return Append(ACTIVITY, (row,))
-
-
-def label(
-    *,
-    payment_id: UUID,
-    merchant_id: UUID,
-    instrument: str,
-    fraud: bool,
-    known_at: datetime,
-    livemode: bool,
-) -> Append:
-    """The row of a `label.recorded` event, for the same transaction; `known_at` is its time."""
-    return Append(LABELS, ((payment_id, merchant_id, instrument, fraud, known_at, livemode),))
-
-
-class Question(Struct, frozen=True, kw_only=True):
-    """A payment that somebody thinks of making."""
-
-    amount_minor: int
-    currency: str
-    method: str
-    vpa: str | None
-    card_token: str | None
-    customer_id: str | None
-    device_id: str | None
-
-
-class Instruments(Protocol):
-    """Names an instrument as events do (a keyed hash); the slices that hold the keys answer."""
-
-    async def instrument_of(
-        self, connection: Connection, merchant_id: UUID, *, vpa: str | None, card_token: str | None
-    ) -> str: ...
-
-
-class Payments(Protocol):
-    """What risk needs of a payment that exists; `payments`, which stands above, answers."""
-
-    async def risk_input(
-        self, connection: Connection, payment_id: UUID, *, merchant_id: UUID, livemode: bool
-    ) -> RiskInput | None: ...
-
-
-class Assessor:
-    """Answers `POST /risk/assess`, for a payment that exists or one that might. Stores nothing."""
-
-    def __init__(
-        self,
-        *,
-        risk: Risk,
-        database: Database,
-        clock: Clock,
-        instruments: Instruments,
-        payments: Payments,
-    ) -> None:
-        self._risk = risk
-        self._database = database
-        self._clock = clock
-        self._instruments = instruments
-        self._payments = payments
-
-    async def of_payment(
-        self, payment_id: UUID, *, merchant_id: UUID, livemode: bool
-    ) -> Assessment:
-        """As of the payment's creation, with the rules and the model of now."""
-        async with self._database.connection() as connection:
-            found = await self._payments.risk_input(
-                connection, payment_id, merchant_id=merchant_id, livemode=livemode
-            )
-            if found is None:
-                raise NotFound("there is no such payment", param="payment_id")
-            return await self._risk.assess(connection, found)
-
-    async def of_question(
-        self, question: Question, *, merchant_id: UUID, livemode: bool
-    ) -> Assessment:
-        """As if the payment were made now."""
-        now = self._clock.now()
-        async with self._database.connection() as connection:
-            instrument = None
-            if question.vpa is not None or question.card_token is not None:
-                instrument = await self._instruments.instrument_of(
-                    connection, merchant_id, vpa=question.vpa, card_token=question.card_token
-                )
-            payment = RiskInput(
-                payment_id=ids.new(now),
-                at=now,
-                amount_minor=question.amount_minor,
-                currency=question.currency,
-                method=question.method,
-                merchant_id=merchant_id,
-                instrument=instrument,
-                customer_key=question.customer_id,
-                device_key=question.device_id,
-                livemode=livemode,
-            )
-            return await self._risk.assess(connection, payment)

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.load import baseline, gateway, ingest, reconcile, statements, writer
+from tests.load import baseline, gateway, ingest, reconcile, risk, statements, writer
 from tests.load.stage import Figure, Stage
 
 
@@ -44,6 +44,7 @@ _BENCHES: tuple[Callable[[Stage, int], list[Figure]], ...] = (
     ingest.figures,
     reconcile.figures,
     statements.figures,
+    risk.figures,
     _gateway,
 )
 

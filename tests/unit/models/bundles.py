@@ -5,10 +5,12 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from onnx import TensorProto, helper
 
 from models.fraud.bundle import Manifest, Parity, Probe, write_bundle
+from models.fraud.contributions import Exported, Linear, Link
 from models.fraud.features import feature_names, feature_set_hash
 
 
@@ -40,6 +42,14 @@ def tiny_model(bias: float = 0.0, width: int | None = None) -> bytes:
     return bytes(model.SerializeToString())
 
 
+def tiny_explainer(bias: float = 0.0, width: int | None = None) -> bytes:
+    """The same model as arrays."""
+    width = width or len(feature_names())
+    weights = [1.0] + [0.0] * (width - 1)
+    linear = Linear(width=width, base=bias, weights=weights, centers=[0.0] * width)
+    return msgspec.msgpack.encode(Exported(Link("logit"), linear))
+
+
 def tiny_manifest(model: bytes, version: str = "1", bias: float = 0.0, **changed) -> Manifest:
     vectors = [[0.0] * len(feature_names()), [2.0] * len(feature_names())]
     fields = {
@@ -48,6 +58,7 @@ def tiny_manifest(model: bytes, version: str = "1", bias: float = 0.0, **changed
         "feature_set": feature_set_hash(),
         "features": list(feature_names()),
         "model_sha256": hashlib.sha256(model).hexdigest(),
+        "explainer_sha256": hashlib.sha256(tiny_explainer(bias)).hexdigest(),
         "run_id": "run",
         "trained_from": "2026-09-01T00:00:00+00:00",
         "trained_to": "2026-11-01T00:00:00+00:00",
@@ -65,5 +76,5 @@ def logistic(vector: Sequence[float], bias: float = 0.0) -> float:
 def tiny_bundle(path: Path, version: str = "1", bias: float = 0.0) -> Path:
     """A good bundle of this feature set."""
     model = tiny_model(bias)
-    write_bundle(path, tiny_manifest(model, version, bias), model)
+    write_bundle(path, tiny_manifest(model, version, bias), model, tiny_explainer(bias))
     return path

@@ -1,13 +1,21 @@
 """A bundle scores as its model does, and anything wrong with the file refuses it."""
 
+import hashlib
 import zipfile
 
 import msgspec
 import pytest
 
 from models.fraud.bundle import BundleRefused, Probe, publish, read_bundle, write_bundle
+from models.fraud.contributions import Exported, Linear, Link
 from models.fraud.features import feature_names, feature_set_hash
-from tests.unit.models.bundles import logistic, tiny_bundle, tiny_manifest, tiny_model
+from tests.unit.models.bundles import (
+    logistic,
+    tiny_bundle,
+    tiny_explainer,
+    tiny_manifest,
+    tiny_model,
+)
 
 
 def read(path):
@@ -24,6 +32,8 @@ def test_scores_as_the_model(good):
     for first in (-3.0, 0.0, 0.5, 4.0):
         vector = [first] + [1.0] * (len(feature_names()) - 1)
         assert bundle.score(vector) == pytest.approx(logistic(vector, -1.0), abs=1e-6)
+        assert bundle.explained(vector) == pytest.approx(bundle.score(vector), abs=1e-6)
+        assert bundle.judge(vector)[1][0] == first
     assert bundle.version == "1"
 
 
@@ -76,8 +86,10 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("changed", "complaint"),
     [
-        ({"format": 2}, "format 2 is not 1"),
-        ({"model_sha256": "0" * 64}, "hash is not the manifest's"),
+        ({"format": 1}, "format 1 is not 2"),
+        ({"format": 3}, "format 3 is not 2"),
+        ({"model_sha256": "0" * 64}, "the model's hash is not the manifest's"),
+        ({"explainer_sha256": "0" * 64}, "the explainer's hash is not the manifest's"),
         ({"features": list(reversed(feature_names()))}, "the order differs"),
         ({"features": list(feature_names()[1:])}, "missing ['amount_log']"),
         ({"features": [*feature_names(), "more"]}, "unknown ['more']"),
@@ -90,7 +102,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path):
 def test_manifests_that_are_refused(tmp_path, changed, complaint):
     model = tiny_model()
     path = tmp_path / "x.bundle"
-    write_bundle(path, tiny_manifest(model, **changed), model)
+    write_bundle(path, tiny_manifest(model, **changed), model, tiny_explainer())
     with pytest.raises(BundleRefused) as refused:
         read(path)
     assert complaint in refused.value.reason
@@ -99,8 +111,45 @@ def test_manifests_that_are_refused(tmp_path, changed, complaint):
 @pytest.mark.parametrize("model", [b"", b"not onnx", tiny_model()[:200], tiny_model(width=3)])
 def test_models_that_are_refused(tmp_path, model):
     path = tmp_path / "x.bundle"
-    write_bundle(path, tiny_manifest(model), model)
+    write_bundle(path, tiny_manifest(model), model, tiny_explainer())
     with pytest.raises(BundleRefused, match=r"can be loaded|does not take one row"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("explainer", "complaint"),
+    [
+        (b"", "cannot be read"),
+        (b"\x80\x04\x95pickle", "cannot be read"),
+        (tiny_explainer()[:-1], "cannot be read"),
+        (tiny_explainer(width=3), "an explainer of 3 numbers"),
+        (tiny_explainer(bias=0.01), "its explainer explains"),
+        (tiny_explainer(bias=float("nan")), "not finite"),
+    ],
+)
+def test_explainers_that_are_refused(tmp_path, explainer, complaint):
+    """Whole, with the right hash, and still not what explains the model."""
+    model, path = tiny_model(), tmp_path / "x.bundle"
+    said = hashlib.sha256(explainer).hexdigest()
+    write_bundle(path, tiny_manifest(model, explainer_sha256=said), model, explainer)
+    with pytest.raises(BundleRefused, match=complaint):
+        read(path)
+
+
+def test_an_explainer_that_is_right_only_on_the_probes_is_refused(tmp_path):
+    """The model is asked about other rows too, mixed from the probes."""
+    names = feature_names()
+    one, other = [0.0] * len(names), [0.0] * len(names)
+    one[0], other[1] = 1.0, 1.0
+    model, path = tiny_model(), tmp_path / "x.bundle"
+    linear = Linear(
+        len(names), 0.0, [2.0, 1.0, *[0.0] * (len(names) - 2)], [0.5, *[0.0] * (len(names) - 1)]
+    )
+    explainer = msgspec.msgpack.encode(Exported(Link("logit"), linear))
+    said = hashlib.sha256(explainer).hexdigest()
+    probes = [Probe(row, logistic(row)) for row in (one, other)]
+    write_bundle(path, tiny_manifest(model, explainer_sha256=said, probes=probes), model, explainer)
+    with pytest.raises(BundleRefused, match="its explainer explains"):
         read(path)
 
 
@@ -108,11 +157,13 @@ def test_models_that_are_refused(tmp_path, model):
     "members",
     [
         {"manifest.json": b"{}"},
-        {"manifest.json": b"{}", "model.onnx": b"", "../evil": b""},
-        {"manifest.json": b"{}", "model.onnx": b""},
-        {"manifest.json": b"[", "model.onnx": b""},
-        {"manifest.json": b"\xff\xfe", "model.onnx": b""},
+        {"manifest.json": b'{"format": 2}', "model.onnx": b"", "../evil": b""},
+        {"manifest.json": b'{"format": 2}', "model.onnx": b"", "explainer.msgpack": b""},
+        {"manifest.json": b"[", "model.onnx": b"", "explainer.msgpack": b""},
+        {"manifest.json": b"\xff\xfe", "model.onnx": b"", "explainer.msgpack": b""},
         {"manifest.json": b"x" * 1000, "model.pkl": b""},
+        {"manifest.json": b" " * 5_000_000, "model.onnx": b"", "explainer.msgpack": b""},
+        {"model.onnx": b""},
     ],
 )
 def test_other_zip_files_are_refused(tmp_path, members):
@@ -124,11 +175,14 @@ def test_other_zip_files_are_refused(tmp_path, members):
         read(path)
 
 
-def test_a_zip_bomb_is_refused_unread(tmp_path):
+@pytest.mark.parametrize(
+    ("size", "complaint"), [(257 * 1024 * 1024, "larger than"), (9_999, "something compressed")]
+)
+def test_a_zip_bomb_is_refused_unread(tmp_path, size, complaint):
     path = tmp_path / "x.bundle"
     manifest = msgspec.json.encode(tiny_manifest(b""))
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("manifest.json", manifest)
-        archive.writestr("model.onnx", b"\0" * (65 * 1024 * 1024))
-    with pytest.raises(BundleRefused, match="larger than"):
+        archive.writestr("model.onnx", b"\0" * size)
+    with pytest.raises(BundleRefused, match=complaint):
         read(path)

@@ -1,43 +1,52 @@
 """The arithmetic of a score, its bands, and what is decided."""
 
-import math
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from online.kernel.errors import InvalidRequest
 from online.risk.domain import (
-    CAP_FACTOR,
+    CAPPED,
+    DECISIONS,
+    FLOORED,
     LEVELS,
-    MODEL_FACTOR,
+    ON_FAILURE,
+    UNAVAILABLE,
     DeviceTrust,
     Factor,
     decide,
+    decide_without,
     device_trust,
     level_of,
     total,
 )
+from online.screening.domain import RiskTerms
 
-rules = st.lists(st.builds(Factor, st.just("rule"), st.just("why"), st.integers(1, 100)))
-probabilities = st.none() | st.floats(0, 1)
+TERMS = RiskTerms(
+    challenge_at=40, review_at=60, block_at=75, failure_mode="approve", timeout_ms=100
+)
+reasons = st.lists(st.builds(Factor, st.just("rule"), st.just("why"), st.integers(-1000, 100)))
 
 
-@given(rules, probabilities)
-def test_factors_sum_to_the_score(found, probability):
-    score, factors = total(found, probability)
+@st.composite
+def terms(draw):
+    challenge, review, block = sorted(draw(st.tuples(*[st.integers(1, 100)] * 3)))
+    mode = draw(st.sampled_from(["approve", "review", "block"]))
+    return replace(
+        TERMS, challenge_at=challenge, review_at=review, block_at=block, failure_mode=mode
+    )
+
+
+@given(reasons)
+def test_factors_sum_to_the_score(found):
+    score, factors = total(found)
     assert sum(factor.score for factor in factors) == score
-    assert 0 <= score <= 100
-    points = 0 if probability is None else math.floor(100 * probability)
-    assert score == min(100, sum(factor.score for factor in found) + points)
+    plain = sum(factor.score for factor in found)
+    assert score == min(100, max(0, plain))
     codes = [factor.code for factor in factors]
-    assert codes.count(MODEL_FACTOR) == (probability is not None)
-    assert codes.count(CAP_FACTOR) == (sum(f.score for f in found) + points > 100)
-
-
-@given(rules, st.floats(allow_nan=False))
-def test_no_probability_breaks_the_score(found, probability):
-    score, _ = total(found, probability)
-    assert 0 <= score <= 100
+    assert codes.count(CAPPED) == (plain > 100)
+    assert codes.count(FLOORED) == (plain < 0)
 
 
 @pytest.mark.parametrize(
@@ -59,17 +68,51 @@ def test_no_probability_breaks_the_score(found, probability):
 )
 def test_bands(score, level, decision):
     assert level_of(score) == level
-    assert decide(score) == decision
+    assert decide(score, TERMS) == decision
+
+
+@given(terms())
+def test_decisions_rise_with_the_score_at_the_merchants_thresholds(agreed):
+    found = [DECISIONS.index(decide(score, agreed)) for score in range(101)]
+    assert found == sorted(found)
+    assert found.index(3) == agreed.block_at
+    reviewed = [score for score, index in enumerate(found) if index == 2]
+    assert reviewed == list(range(agreed.review_at, agreed.block_at))
+
+
+@given(reasons, terms())
+def test_without_the_engine_the_failure_mode_decides_or_what_is_known(found, agreed):
+    decision, score, factors = decide_without(found, agreed)
+    assert sum(factor.score for factor in factors) == score
+    assert 0 <= score <= 100
+    assert [factor.code for factor in factors].count(UNAVAILABLE) == 1
+    known = decide(total(found)[0], agreed)
+    mode = ON_FAILURE[agreed.failure_mode]
+    assert decision == max(known, mode, key=DECISIONS.index)
+    least = {"allow": 0, "review": agreed.review_at, "block": agreed.block_at}[mode]
+    assert score >= least
 
 
 @pytest.mark.parametrize(
-    ("block_at", "decisions"),
-    [(50, "allow challenge block"), (30, "allow block"), (100, "allow challenge review block")],
+    ("mode", "decision", "score"),
+    [("approve", "allow", 0), ("review", "review", 60), ("block", "block", 75)],
 )
-def test_a_threshold_moves_the_block_alone(block_at, decisions):
-    found = [decide(score, block_at) for score in range(101)]
-    assert list(dict.fromkeys(found)) == decisions.split()
-    assert found.index("block") == block_at
+def test_nothing_is_known(mode, decision, score):
+    found = decide_without((), replace(TERMS, failure_mode=mode))
+    assert found[:2] == (decision, score)
+    (factor,) = found[2]
+    assert factor.code == UNAVAILABLE
+    assert factor.score == score
+
+
+def test_a_blocked_card_stays_blocked_while_a_scorer_is_down():
+    decision, score, _ = decide_without([Factor("listed", "On the block list", 100)], TERMS)
+    assert (decision, score) == ("block", 100)
+
+
+def test_thresholds_out_of_order_are_no_terms():
+    with pytest.raises(InvalidRequest):
+        replace(TERMS, review_at=90)
 
 
 def test_levels_rise():
