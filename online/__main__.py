@@ -10,16 +10,19 @@ import os
 import sys
 from pathlib import Path
 
+from online.security.domain import STAFF_SCOPES
+
 
 def _serve(_: argparse.Namespace) -> None:
     from granian import Granian
     from granian.constants import Interfaces, Loops
     from granian.log import LogLevels
 
+    from online.platform.metrics_port import served
     from online.platform.settings import load_settings
 
     server = load_settings().server
-    Granian(
+    service = Granian(
         "online.app:from_environment",
         factory=True,
         address=server.host,
@@ -33,7 +36,9 @@ def _serve(_: argparse.Namespace) -> None:
         workers_kill_timeout=20,
         log_level=LogLevels.warning,
         log_access=False,
-    ).serve()
+    )
+    with served(server.metrics_host, server.metrics_port):
+        service.serve()
 
 
 def _worker(_: argparse.Namespace) -> None:
@@ -92,6 +97,15 @@ def _seed_history(arguments: argparse.Namespace) -> None:
     history.run(arguments)
 
 
+def _risk_tiles(arguments: argparse.Namespace) -> None:
+    from online.platform.settings import load_settings
+    from online.risk.tiles import rebuild
+
+    url = arguments.database or load_settings().database.postgres.url
+    built = rebuild(url, arguments.series)
+    print(json.dumps({"series": [{"series": s, "tiles": n} for s, n in built.items()]}))
+
+
 def _export_schemas(arguments: argparse.Namespace) -> None:
     from online.kernel.schemas import json_schemas
 
@@ -130,9 +144,13 @@ def _arguments() -> argparse.Namespace:
     verify = command("verify-books", _verify_books, "derive all again from the log")
     verify.add_argument("--database", required=True)
     staff = command("staff", _staff, "a client for one of the house, its secret shown once")
-    scopes = ("breaks:read", "breaks:write")
-    staff.add_argument("--scope", action="append", required=True, choices=scopes)
+    choices = sorted(STAFF_SCOPES)
+    staff.add_argument("--scope", action="append", required=True, choices=choices)
     staff.add_argument("--livemode", action="store_true", help="live books, not the test mode's")
+    tiles = command("risk-tiles", _risk_tiles, "add up sums that a new feature reads")
+    tiles.add_argument("action", choices=("rebuild",))
+    tiles.add_argument("--database", help="else the settings")
+    tiles.add_argument("--series", type=int, action="append", help="else all that are incomplete")
     seed = command("seed-history", _seed_history, "write a seeded past through the same writer")
     seed.add_argument("--database", required=True)
     seed.add_argument("--data", type=Path, required=True)

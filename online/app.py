@@ -31,7 +31,9 @@ from online.platform.openapi_page import openapi_config
 from online.platform.settings import Settings, load_settings
 from online.postings import routes as postings_routes
 from online.refunds import routes as refunds_routes
+from online.reviews import routes as reviews_routes
 from online.risk import routes as risk_routes
+from online.screening import routes as screening_routes
 from online.seals import routes as seals_routes
 from online.security import routes as security_routes
 from online.security.build import build_security
@@ -43,7 +45,7 @@ from online.traces import routes as traces_routes
 from online.vault import routes as vault_routes
 from online.work import routes as work_routes
 
-VERSION: Final = "0.3.0"
+VERSION: Final = "0.4.0"
 
 
 @get("/health", summary="The process is alive", tags=["operations"], opt=allow_anyone())
@@ -56,7 +58,7 @@ async def ready(services: NamedDependency[Services]) -> Response[dict[str, str]]
     """Asks the database; without a model, rules alone decide, which is ready too."""
     async with services.database.connection() as connection:
         await connection.execute("select 1")
-    bundle = services.risk.champion.bundle
+    bundle = services.risk.models.champion.bundle
     return Response({"status": "ready", "model": bundle.version if bundle else "rules only"})
 
 
@@ -112,6 +114,8 @@ _ROUTES = (
     refunds_routes,
     disputes_routes,
     risk_routes,
+    screening_routes,
+    reviews_routes,
     settlements_routes,
     statements_routes,
     periods_routes,
@@ -163,6 +167,10 @@ def _provided(services: Services) -> dict[str, object]:
         "instruments": services.instruments,
         "payments": services.payments,
         "assessor": services.assessor,
+        "risk_lists": services.screening.lists,
+        "risk_terms": services.screening.terms,
+        "labels": services.labels,
+        "reviews": services.reviews,
         "refunds": services.refunds,
         "disputes": services.disputes,
         "settlements": services.settlements,

@@ -5,13 +5,10 @@ Belongs here: who gets whom. Does not: any rule, any route.
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
-from pathlib import Path
-from typing import Any, Final
-from uuid import UUID
+from typing import Final
 
 import msgspec
 
-from models.fraud.rules import load_rules
 from online.attempts.domain import Attempt, Schedule
 from online.attempts.service import Attempts
 from online.balances.service import Balances
@@ -29,14 +26,13 @@ from online.disputes.service import Disputes
 from online.disputes.terms import load_terms
 from online.intents.service import IntentFollower, Intents
 from online.invoices.service import Invoices, build_invoices
-from online.kernel import ids
 from online.kernel.clock import Clock, FileClock, SystemClock
 from online.kernel.events import Metadata
 from online.ledger.writer import Writer
 from online.limits.domain import UserLimits
 from online.merchants.service import Merchants
+from online.payments.assessed import AssessedInstruments, AssessedPayments
 from online.payments.authorizations import load_holds
-from online.payments.domain import Payment
 from online.payments.fees import load_fees
 from online.payments.methods import Instruments
 from online.payments.service import Payments
@@ -44,16 +40,23 @@ from online.payments.two_commits import Collaborators
 from online.periods.service import Periods
 from online.platform.db import Database
 from online.platform.settings import ROOT, Settings
-from online.platform.sql import Connection
 from online.postings.domain import Places
 from online.postings.service import Postings
 from online.rails.http_rail import Timeouts
 from online.rails.registry import PAYOUT_RAIL, Rails, http_rails, in_process_rails
 from online.refunds import service as refunds_service
 from online.refunds.service import Refunds
-from online.risk.domain import RiskInput
-from online.risk.service import Assessor, DeviceUse, Risk
+from online.reviews import service as reviews_service
+from online.reviews.service import Queue, Reviews
+from online.risk.assessor import Assessor
+from online.risk.build import build_risk
+from online.risk.evidence import DeviceUse
+from online.risk.labels import Labels
+from online.risk.labels_sweep import Sweep
+from online.risk.service import Risk
+from online.risk.tiles import require_complete
 from online.routing.service import Routing, routes_of
+from online.screening.build import Screening, build_screening
 from online.seals.keys import load_seal_keys
 from online.seals.service import Seals
 from online.security.build import build_credentials
@@ -80,6 +83,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     clock: Clock
     database: Database
+    readings: Database  # what risk reads of every payment
     writer: Writer
     credentials: Credentials
     merchants: Merchants
@@ -89,8 +93,12 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     rails: Rails
     routing: Routing
     attempts: Attempts
+    screening: Screening
     risk: Risk
     assessor: Assessor
+    labels: Labels
+    label_sweep: Sweep
+    reviews: Reviews
     instruments: Instruments
     payments: Payments
     intents: Intents
@@ -112,13 +120,18 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
 
     async def start(self) -> None:
         await self.database.open()
+        await self.readings.open()
+        await require_complete(self.database)
         await self.writer.start()
+        await self.screening.start()
         await self.risk.start()
 
     async def stop(self) -> None:
         await self.risk.stop()
+        await self.screening.stop()
         await self.writer.stop()
         await self.rails.close()
+        await self.readings.close()
         await self.database.close()
 
     async def resolve(self, attempt: Attempt, actor: str) -> None:
@@ -139,6 +152,7 @@ class _Ground(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     clock: Clock
     database: Database
+    readings: Database
     writer: Writer
     credentials: Credentials
     merchants: Merchants
@@ -148,6 +162,7 @@ class _Ground(msgspec.Struct, frozen=True, kw_only=True):
     rails: Rails
     routing: Routing
     attempts: Attempts
+    screening: Screening
     risk: Risk
 
 
@@ -180,11 +195,13 @@ def build_services(settings: Settings, clock: Clock | None = None) -> Services:
         **msgspec.structs.asdict(ground),
         assessor=Assessor(
             risk=ground.risk,
-            database=database,
             clock=clock,
-            instruments=_AssessedInstruments(ground.vault),
-            payments=_AssessedPayments(payments),
+            instruments=AssessedInstruments(ground.vault),
+            payments=AssessedPayments(payments),
         ),
+        labels=Labels(database, writer, clock),
+        label_sweep=_sweep(ground),
+        reviews=_reviews(ground, payments),
         instruments=Instruments(ground.vault),
         payments=payments,
         intents=intents,
@@ -223,7 +240,9 @@ def build_services(settings: Settings, clock: Clock | None = None) -> Services:
 
 def _ground(settings: Settings, clock: Clock) -> _Ground:
     postgres = settings.database.postgres
-    database = Database(postgres.url, size=postgres.max_connections, role=postgres.role or None)
+    size, role = postgres.max_connections, postgres.role or None
+    database = Database(postgres.url, size=size, role=role)
+    readings = Database(postgres.url, size=max(2, size // 2), role=role, planned_once=True)
     keys = settings.data_dir / "keys"
     vault = build_vault(database, clock, keys)
     rails = _rails(settings, vault, clock)
@@ -242,10 +261,13 @@ def _ground(settings: Settings, clock: Clock) -> _Ground:
             secret=load_key_ring(keys / "device_hash.key", "device_hash").key(1),
         )
     )
+    fraud = settings.fraud_detection
+    screening = build_screening(fraud, database=database, writer=writer, clock=clock, vault=vault)
     return _Ground(
         settings=settings,
         clock=clock,
         database=database,
+        readings=readings,
         writer=writer,
         credentials=credentials,
         merchants=Merchants(database, clock, credentials),
@@ -255,7 +277,13 @@ def _ground(settings: Settings, clock: Clock) -> _Ground:
         rails=rails,
         routing=routing,
         attempts=Attempts(rails, _schedule(settings), clock, routing),
-        risk=_risk(settings, devices),
+        screening=screening,
+        risk=build_risk(
+            readings,
+            screening,
+            bundle_path=fraud.ml_model_path if fraud.enabled else None,
+            devices=devices,
+        ),
     )
 
 
@@ -273,6 +301,9 @@ def _payments(ground: _Ground) -> tuple[Payments, Refunds]:
             fees=load_fees(ROOT / "config" / "fees.yaml"),
             holds=load_holds(ROOT / "config" / "authorizations.yaml"),
             settled=SettledDays(),
+            reviews=Queue(
+                within=timedelta(hours=ground.settings.fraud_detection.review_within_hours)
+            ),
             limits=UserLimits(
                 transactions_per_day=per_user.transactions_per_day,
                 amount_per_day_minor=per_user.amount_per_day_minor,
@@ -291,6 +322,24 @@ def _payments(ground: _Ground) -> tuple[Payments, Refunds]:
         )
     )
     return payments, refunds
+
+
+def _sweep(ground: _Ground) -> Sweep:
+    good_after = timedelta(days=ground.settings.fraud_detection.good_after_days)
+    return Sweep(ground.database, ground.writer, ground.clock, good_after=good_after)
+
+
+def _reviews(ground: _Ground, payments: Payments) -> Reviews:
+    lease = timedelta(minutes=ground.settings.fraud_detection.review_lease_minutes)
+    return Reviews(
+        reviews_service.Collaborators(
+            database=ground.database,
+            writer=ground.writer,
+            clock=ground.clock,
+            payments=payments,
+            lease=lease,
+        )
+    )
 
 
 def _disputes(ground: _Ground, payments: Payments) -> Disputes:
@@ -334,60 +383,4 @@ def _schedule(settings: Settings) -> Schedule:
         min_interval=timedelta(seconds=recovery.min_interval_s),
         not_found_final_after=timedelta(seconds=recovery.not_found_final_after_s),
         answer_within=timedelta(milliseconds=settings.server.timeout_ms),
-    )
-
-
-def _risk(settings: Settings, devices: Devices) -> Risk:
-    fraud = settings.fraud_detection
-    path: Path | None = fraud.ml_model_path if fraud.enabled else None
-    rules = load_rules(ROOT / "config" / "rules.yaml")
-    return Risk(rules=rules, bundle_path=path, block_at=fraud.risk_threshold, devices=devices)
-
-
-class _AssessedInstruments:
-    """Answers risk's question about instruments from the vault."""
-
-    def __init__(self, vault: Vault) -> None:
-        self._vault = vault
-
-    async def instrument_of(
-        self, connection: Connection, merchant_id: UUID, *, vpa: str | None, card_token: str | None
-    ) -> str:
-        del connection  # the vault reads on one of its own
-        if card_token is None:
-            return self._vault.instrument_hash(vpa or "")
-        token = await self._vault.token(ids.decode("tok", card_token), merchant_id)
-        return token.fingerprint
-
-
-class _AssessedPayments:
-    """Answers risk's question about a payment that exists."""
-
-    def __init__(self, payments: Payments) -> None:
-        self._payments = payments
-
-    async def risk_input(
-        self, connection: Connection, payment_id: UUID, *, merchant_id: UUID, livemode: bool
-    ) -> RiskInput | None:
-        del connection
-        payment = await self._payments.get(payment_id, merchant_id)
-        return _risk_input(payment) if payment.livemode == livemode else None
-
-
-def _risk_input(payment: Payment) -> RiskInput:
-    customer = payment.customer_id
-    fields: dict[str, Any] = {
-        "customer_key": ids.encode("cus", customer) if customer else None,
-        "device_key": payment.device_id,
-    }
-    return RiskInput(
-        payment_id=payment.id,
-        at=payment.created_at,
-        amount_minor=payment.amount_minor,
-        currency=payment.currency,
-        method=payment.method,
-        merchant_id=payment.merchant_id,
-        instrument=payment.instrument,
-        livemode=payment.livemode,
-        **fields,
     )

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from models.fraud.rules import load_rules
 from online.attempts.domain import Attempt, Schedule
 from online.attempts.service import Attempts
 from online.breaks import workflow as breaks
@@ -44,7 +43,9 @@ from online.rails.domain import CardReference, Upi
 from online.refunds import service as refunds
 from online.refunds.domain import Refund
 from online.refunds.service import RefundOrder, Refunds
-from online.risk.service import Risk
+from online.reviews.service import Queue
+from online.risk.labels import Labels
+from online.risk.labels_sweep import Sweep
 from online.routing.domain import Route
 from online.routing.service import Routing
 from online.seals.keys import FileSealKeys
@@ -57,6 +58,7 @@ from online.settlements.service import Settlements
 from online.statements.service import Statements
 from online.work.service import Work
 from tests.fakes import ScriptedRails
+from tests.risk import FixedTerms, risk_on
 
 META = Metadata(actor="test")
 PAYOUT_RAIL = "bank_hdfc"
@@ -70,6 +72,7 @@ SCHEDULE = Schedule(
 
 
 NOW = timedelta()
+AGE = timedelta(days=45)
 
 
 class EveryDay(BankDays, frozen=True):
@@ -96,6 +99,8 @@ class House:
         self.routing = Routing([_route("upi_hdfc", "upi"), _route("card_a", "card")])
         self.attempts = Attempts(self.rails, SCHEDULE, self.clock, self.routing)
         self.merchants = Merchants(self.database, self.clock, None)  # type: ignore[arg-type]
+        self.risk_terms = FixedTerms()
+        self.risk = risk_on(self.database, terms=self.risk_terms)
         self.payments = Payments(self._of_payments(), IntentFollower())
         self.refunds = Refunds(
             refunds.Collaborators(
@@ -120,6 +125,8 @@ class House:
                 terms=load_terms(ROOT / "config" / "disputes.yaml"),
             )
         )
+        self.labels = Labels(self.database, self.writer, self.clock)
+        self.label_sweep = Sweep(self.database, self.writer, self.clock, good_after=AGE)
         self.work = Work(self.database, self.clock)
         self.payouts = Payouts(
             self.database,
@@ -149,14 +156,15 @@ class House:
         self.postings = Postings(self.database, self.writer, self.clock, places)
         self.seals = _seals(self.database, self.clock)
         self.breaks = Breaks(self.database, self.writer, self.clock)
-        self.break_workflow = breaks.Workflow(
-            breaks.Collaborators(
-                database=self.database,
-                writer=self.writer,
-                clock=self.clock,
-                terms=load_write_off_terms(ROOT / "config" / "write_offs.yaml"),
-                places=places,
-            )
+        self.break_workflow = breaks.Workflow(self._of_breaks(places))
+
+    def _of_breaks(self, places: Places) -> breaks.Collaborators:
+        return breaks.Collaborators(
+            database=self.database,
+            writer=self.writer,
+            clock=self.clock,
+            terms=load_write_off_terms(ROOT / "config" / "write_offs.yaml"),
+            places=places,
         )
 
     def _of_payments(self) -> Collaborators:
@@ -166,11 +174,12 @@ class House:
             clock=self.clock,
             attempts=self.attempts,
             merchants=self.merchants,
-            risk=Risk(rules=load_rules(ROOT / "config" / "rules.yaml"), bundle_path=None),
+            risk=self.risk,
             routing=self.routing,
             fees=load_fees(ROOT / "config" / "fees.yaml"),
             holds=load_holds(ROOT / "config" / "authorizations.yaml"),
             settled=settlements.SettledDays(),
+            reviews=Queue(within=timedelta(hours=24)),
             limits=UserLimits(transactions_per_day=10_000, amount_per_day_minor=10**12),
         )
 

@@ -33,6 +33,7 @@ from online.payments.fees import FeeTable
 from online.payments.service import Payments
 from online.platform.db import Database
 from online.rails.domain import Rail
+from online.risk import labels
 
 _AT_ONCE: Final = 8  # each reads and commits; the pool is for others too
 
@@ -149,6 +150,10 @@ class Intake:
         else:
             payment = await self._payment(news, teller)
         merchant = await self._with.merchants.get(payment.merchant_id)
+        async with self._with.database.connection() as connection:
+            subject = await labels.subject(connection, payment.id)
+            disputes = await store.of_payment(connection, payment.id)
+        others = (each for each in disputes if known is None or each.id != known.id)
         return Facts(
             rail=news.rail,
             payment=payment,
@@ -157,6 +162,8 @@ class Intake:
             terms=self._with.terms,
             fees=self._with.fees,
             at=self._with.clock.now(),
+            subject=subject,
+            others_stand=any(outcomes.says_fraud(each) for each in others),
         )
 
     async def _payment(self, news: News, teller: "_Teller") -> Payment:
@@ -220,11 +227,14 @@ class _Case:
         """All of it as one change; there is at least one move."""
         assert self.facts is not None
         last = self.moves[-1]
-        labelled, rows = outcomes.labels(self._steps, last.state, self.facts, self.teller.metadata)
+        label = outcomes.labels(self._steps, last.state, self.facts, self.teller.metadata)
         row = msgspec.structs.replace(self.moves[0].row, row=last.state)
         return Change(
-            snapshots=(row,),
-            events=(*(e for moved in self.moves for e in moved.events), *labelled),
+            snapshots=(row, *(label.rows if label else ())),
+            events=(
+                *(e for moved in self.moves for e in moved.events),
+                *(label.events if label else ()),
+            ),
             journals=tuple(self._journals),
-            appends=rows,
+            appends=label.appends if label else (),
         )

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import msgspec
 
-from online.disputes.domain import Dispute, News
+from online.disputes.domain import Dispute, News, Status
 from online.disputes.terms import FRAUDULENT, About, Terms
 from online.kernel import events as ev
 from online.kernel import ids
@@ -17,11 +17,10 @@ from online.kernel.clock import business_date
 from online.kernel.events import Event, Metadata
 from online.ledger import recipes
 from online.ledger.accounts import Account
-from online.ledger.change import Append, NewEvent
 from online.ledger.journal import Journal
 from online.payments.domain import Payment
 from online.payments.fees import Fee, FeeTable, taxed
-from online.risk.service import label
+from online.risk.labels import Subject, Told, Word, told
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +33,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     terms: Terms
     fees: FeeTable
     at: datetime
+    subject: Subject | None = None  # the payment as risk's labels know it
+    others_stand: bool = False  # another dispute of the payment says fraud and is not won
 
     @property
     def about(self) -> About:
@@ -117,36 +118,21 @@ class _Entry(msgspec.Struct, frozen=True):
         )
 
 
+def says_fraud(dispute: Dispute) -> bool:
+    return dispute.reason == FRAUDULENT and dispute.status is not Status.WON
+
+
 def labels(
     steps: Sequence[type[Event]], dispute: Dispute, facts: Facts, metadata: Metadata
-) -> tuple[tuple[NewEvent, ...], tuple[Append, ...]]:
-    """What risk learns: fraud when a fraud dispute is opened, none after all when it is won."""
-    instrument = facts.payment.instrument
-    won, opened = ev.DisputeWon in steps, ev.DisputeOpened in steps
-    if dispute.reason != FRAUDULENT or instrument is None or not (won or opened):
-        return (), ()
-    told = ev.LabelRecorded(
-        payment_id=ids.encode("pay", dispute.payment_id),
-        merchant_id=ids.encode("mrc", dispute.merchant_id),
-        fraud=not won,
+) -> Told | None:
+    """What risk learns: fraud by a dispute about fraud that is opened or lost; none after all by
+    one that is won, unless another one says so still."""
+    if dispute.reason != FRAUDULENT or facts.subject is None:
+        return None
+    word = Word(
+        fraud=ev.DisputeWon not in steps or facts.others_stand,
         source="dispute",
-        known_at=facts.at,
-    )
-    recorded = NewEvent(
-        aggregate_id=ids.new(facts.at),
-        version=1,
-        event=told,
         at=facts.at,
-        livemode=dispute.livemode,
-        merchant_id=dispute.merchant_id,
-        metadata=metadata,
+        metadata=msgspec.structs.replace(metadata, causation_id=dispute.reference),
     )
-    row = label(
-        payment_id=dispute.payment_id,
-        merchant_id=dispute.merchant_id,
-        instrument=instrument,
-        fraud=not won,
-        known_at=facts.at,
-        livemode=dispute.livemode,
-    )
-    return (recorded,), (row,)
+    return told(facts.subject, word)

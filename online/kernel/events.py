@@ -14,3 +14,5 @@ from online.kernel.event_types.intents import *
 from online.kernel.event_types.offline import *
 from online.kernel.event_types.payments import *
 from online.kernel.event_types.refunds import *
+from online.kernel.event_types.reviews import *
+from online.kernel.event_types.screening import *

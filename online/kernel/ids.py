@@ -14,7 +14,7 @@ PREFIXES: Final = frozenset(
     {
         *("pi", "pay", "att", "rfd", "dsp", "cus", "mrc", "dev", "tok", "hdl", "dlg", "hold"),
         *("esc", "stl", "stm", "evt", "txn", "ent", "whk", "acc", "brk", "wrk", "lbl", "cli"),
-        "inv",
+        *("inv", "rev", "rle", "rtm"),
     }
 )
 
@@ -47,6 +47,11 @@ def from_ms(unix_ms: int) -> UUID:
     value |= 0x7 << 76 | (random_bits >> 62 & 0xFFF) << 64
     value |= 0b10 << 62 | (random_bits & 0x3FFFFFFFFFFFFFFF)
     return UUID(int=value)
+
+
+def earliest(at: datetime) -> UUID:
+    """Sorts before every UUIDv7 that is made at `at` or later, and after those made before."""
+    return UUID(int=((at - _EPOCH) // _MILLISECOND) << 80)
 
 
 def derived(*parts: str) -> UUID:

@@ -46,11 +46,16 @@ def run(*, port: int, data_dir: Path, as_json: bool) -> None:
     with EmbeddedPostgres(data_dir / "postgres") as postgres:
         roles = _prepare_database(postgres, data_dir)
         port, sandbox_port = port or _free_port(), _free_port()
-        environment = _environment(postgres, roles, data_dir, port, sandbox_port)
+        metrics_port = _free_port()
+        environment = {
+            **_environment(postgres, roles, data_dir, port, sandbox_port),
+            "KHATA_SERVER__METRICS_PORT": str(metrics_port),
+        }
         os.environ.update(environment)  # for this process's own look at the settings
         about = {
             **_identities(data_dir),
             "base_url": f"http://127.0.0.1:{port}",
+            "metrics_url": f"http://127.0.0.1:{metrics_port}/metrics",
             "admin_token": environment["KHATA_SECURITY__ADMIN_TOKEN"],
             "database_url": postgres.url(_DATABASE, "khata_app", roles["khata_app"]),
             "reader_database_url": postgres.url(_DATABASE, "khata_reader", roles["khata_reader"]),

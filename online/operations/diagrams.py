@@ -18,6 +18,8 @@ from online.intents import domain as intents
 from online.kernel.events import Event
 from online.payments import domain as payments
 from online.refunds import domain as refunds
+from online.reviews import domain as reviews
+from online.screening import domain as screening
 from online.settlements import domain as settlements
 
 Table = Mapping[tuple[StrEnum | None, type[Event]], StrEnum]
@@ -31,6 +33,8 @@ TABLES: Final[Mapping[str, Any]] = {
     "Settlement": settlements.TRANSITIONS,
     "Break": breaks.TRANSITIONS,
     "Device": devices.TRANSITIONS,
+    "Review": reviews.TRANSITIONS,
+    "Entry of a risk list": screening.TRANSITIONS,
 }
 _BLOCK: Final = re.compile(r"(<!-- diagrams: begin -->\n).*?(<!-- diagrams: end -->)", re.DOTALL)
 

@@ -83,6 +83,15 @@ where (f.month is null or b.month is null
             <> (b.opening_minor, b.debit_minor, b.credit_minor, b.closing_minor, b.entries))
     and (b.month is not null or f.entries > 0 or f.closing <> 0)
 
+-- name: wrong_verdicts
+-- Payments whose verdict is not what their newest label says. Old labels are not kept for ever.
+select count(*)
+from (
+    select distinct on (payment_id) payment_id as id, fraud, known_at
+    from risk_labels order by payment_id, known_at desc) l
+left join risk_verdicts v using (id)
+where (l.fraud, l.known_at) is distinct from (v.fraud, v.known_at)
+
 -- name: events_of
 select aggregate_id, version, timestamp as at, merchant_id, livemode, event_type, data
 from payment_events

@@ -24,6 +24,8 @@ from online.ledger.aggregate import Aggregate, decode_event
 from online.payments.store import PAYMENTS
 from online.platform.sql import Connection, load_queries
 from online.refunds.store import REFUNDS
+from online.reviews.store import REVIEWS
+from online.screening.store import ENTRIES, TERMS
 from online.settlements.store import SETTLEMENTS
 
 QUERIES: Final = load_queries("online.operations")
@@ -37,6 +39,9 @@ AGGREGATES: Final[Mapping[str, Aggregate[Any]]] = {
     "settlement": SETTLEMENTS,
     "break": BREAKS,
     "device": DEVICES,
+    "review": REVIEWS,
+    "risk_list": ENTRIES,
+    "risk_terms": TERMS,
 }
 _BALANCE_CHECKS: Final = (
     *("wrong_balances", "wrong_running_balances", "unknown_accounts", "wrong_periods"),
@@ -86,7 +91,7 @@ async def _none_of(connection: Connection, checks: tuple[str, ...]) -> bool:
 
 
 async def _snapshots_equal(connection: Connection) -> bool:
-    holds = True
+    holds = await _none_of(connection, ("wrong_verdicts",))
     for kind, aggregate in AGGREGATES.items():
         holds = await _equal(connection, kind, aggregate) and holds
     return holds

@@ -1,4 +1,4 @@
-"""The background worker: recovery of open attempts, ends of time, disputes, old keys.
+"""The background worker: recovery of open attempts, ends of time, disputes, labels, old keys.
 
 Several may run; what one has claimed the others leave alone. It only ever enquires, so running
 it twice harms nobody.
@@ -13,6 +13,7 @@ import structlog
 from online.attempts.domain import Attempt
 from online.kernel.errors import KhataError
 from online.kernel.events import Metadata
+from online.risk.tiles import forget
 from online.services import Services
 
 _BATCH: Final = 200
@@ -58,9 +59,15 @@ async def settle_once(services: Services) -> int:
     return await services.settlements.run_due(Metadata(actor="worker:settlement"))
 
 
+async def label_once(services: Services) -> int:
+    """Labels what has aged without a complaint; answers how many payments it went past."""
+    return await services.label_sweep.once()
+
+
 async def tidy_once(services: Services) -> int:
     """Forgets what need not be kept any longer; answers how much."""
-    return await services.calls.purge_expired(services.clock.now())
+    now = services.clock.now()
+    return await services.calls.purge_expired(now) + await forget(services.database, now)
 
 
 async def run(services: Services) -> None:
@@ -92,6 +99,7 @@ async def _round(services: Services, stopping: asyncio.Event) -> None:
     try:
         busy = await recover_once(services) + await expire_once(services)
         busy += await tell_rails_once(services) + await settle_once(services)
+        busy += await label_once(services)
     except KhataError as error:
         _log.warning("worker_waits", code=error.code, detail=error.detail)
         busy = 0

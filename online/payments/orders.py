@@ -66,6 +66,15 @@ class Follower(Protocol):
     ) -> Followed: ...
 
 
+NOTHING: Final = Followed(None, (), ())
+
+
+class ReviewQueue(Protocol):
+    """Opens a review of a payment that risk had doubts about (`reviews` fulfils it)."""
+
+    def opened(self, payment: Payment, metadata: Metadata) -> Followed: ...
+
+
 class SettledDays(Protocol):
     """Which business days are in a settlement batch (`settlements` fulfils it)."""
 

@@ -21,13 +21,13 @@ from online.merchants.domain import Merchant
 from online.payments import decisions, domain, outcomes, store
 from online.payments.decisions import Asked
 from online.payments.domain import Payment
-from online.payments.orders import Call, Done, Follower, Order
+from online.payments.orders import NOTHING, Call, Done, Follower, Order
 from online.payments.store import PAYMENTS, Filters
 from online.payments.two_commits import Collaborators, Run, TwoCommits
 from online.platform.lists import Window, cut
 from online.rails.domain import AuthorizeRequest, CaptureRequest, ReverseRequest, VoidRequest
 from online.risk.domain import RiskInput
-from online.risk.service import activity
+from online.risk.recording import activity
 from online.routing.domain import RouteDecision, RouteRequest
 
 _EXPIRY_BATCH: Final = 200
@@ -69,8 +69,7 @@ class Payments:
         now = self._with.clock.now()
         payment_id = ids.new(now)
         facts = _risk_input(order, payment_id, merchant, now)
-        async with self._with.database.connection() as connection:
-            assessment = await self._with.risk.assess(connection, facts)
+        assessment = await self._with.risk.assess(facts)
         created = _created_event(order, merchant)
         origin = Origin(id=payment_id, merchant_id=merchant.id, livemode=merchant.livemode)
         if assessment.decision == "block":
@@ -89,7 +88,9 @@ class Payments:
         moved = PAYMENTS.create(origin, [created, processing], now, metadata)
         limits = self._spend(order, now, merchant.livemode)
         run = Run(metadata=metadata, call=call, limits=limits)
-        await self._dance.begin(moved, attempt, run, (activity(facts),))
+        doubtful = assessment.decision == "review"
+        also = self._with.reviews.opened(moved.state, metadata) if doubtful else NOTHING
+        await self._dance.begin(moved, attempt, run, (activity(facts),), also)
         request = AuthorizeRequest(
             reference=attempt.state.reference,
             amount_minor=order.amount_minor,
@@ -288,7 +289,10 @@ def _risk_input(order: Order, payment_id: UUID, merchant: Merchant, now: datetim
         instrument=order.instrument.key,
         customer_key=ids.encode("cus", order.customer_id) if order.customer_id else None,
         device_key=order.device_id,
+        ip_key=order.ip_hash,
         livemode=merchant.livemode,
+        funding=order.instrument.funding,
+        card=order.instrument.facts,
     )
 
 

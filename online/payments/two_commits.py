@@ -29,7 +29,15 @@ from online.payments.authorizations import HoldRule, expires_at
 from online.payments.decisions import Asked, Decide
 from online.payments.domain import Payment
 from online.payments.fees import FeeTable, Sale, price
-from online.payments.orders import Call, Done, Followed, Follower, SettledDays
+from online.payments.orders import (
+    NOTHING,
+    Call,
+    Done,
+    Followed,
+    Follower,
+    ReviewQueue,
+    SettledDays,
+)
 from online.payments.store import PAYMENTS
 from online.platform.db import Database
 from online.platform.idempotency import Answer, IdempotencyAnswer
@@ -37,8 +45,6 @@ from online.platform.known_keys import replays_first
 from online.rails.domain import Outcome, OutcomeKind, RailRequest
 from online.risk.service import Risk
 from online.routing.service import Routing
-
-_NOTHING = Followed(None, (), ())
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +69,7 @@ class Collaborators(msgspec.Struct, frozen=True, kw_only=True):
     holds: tuple[HoldRule, ...]
     limits: UserLimits
     settled: SettledDays
+    reviews: ReviewQueue
 
 
 class TwoCommits:
@@ -80,15 +87,17 @@ class TwoCommits:
         attempt: Moved[Attempt],
         run: Run,
         appends: tuple[Append, ...] = (),
+        also: Followed = NOTHING,
     ) -> None:
-        """The attempt, with all that it holds; the key is in flight from here."""
+        """The attempt, with all that it holds; the key is in flight from here. `also` begins with
+        the payment."""
         key = run.call.key if run.call else None
         async with replays_first(self._with.database, key) if key else nullcontext():
             followed = await self.follow(moved.state, run.metadata)
             await self._with.writer.submit(
                 Change(
-                    snapshots=(moved.row, attempt.row, *followed.rows),
-                    events=(*moved.events, *attempt.events, *followed.events),
+                    snapshots=(moved.row, attempt.row, *followed.rows, *also.rows),
+                    events=(*moved.events, *attempt.events, *followed.events, *also.events),
                     limits=run.limits,
                     reserve=key.making("pay", moved.state.id) if key else None,
                     appends=appends,
@@ -235,7 +244,7 @@ class TwoCommits:
     async def follow(self, payment: Payment, metadata: Metadata) -> Followed:
         """What else changes with a payment: the intent it was made for."""
         if payment.intent_id is None:
-            return _NOTHING
+            return NOTHING
         async with self._with.database.connection() as connection:
             return await self._follower.follow(connection, payment, metadata)
 

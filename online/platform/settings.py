@@ -68,6 +68,7 @@ class Server(_Block, frozen=True):
     port: Port
     timeout_ms: Positive = field(name="timeout")
     workers: Annotated[int, Meta(ge=1, le=256)]
+    metrics_host: str
     metrics_port: Port
 
 
@@ -101,10 +102,26 @@ class Redis(_Block, frozen=True):
     password: Secret = Secret("")
 
 
+class Scorer(_Block, frozen=True):
+    """A fraud engine outside that merchants may choose; where it lives is said here alone."""
+
+    url: Annotated[str, Meta(pattern="^https?://")]
+    timeout_ms: Annotated[int, Meta(ge=10, le=5_000)]
+    token: Secret = Secret("")
+
+
 class FraudDetection(_Block, frozen=True):
     enabled: bool
     ml_model_path: Path
     risk_threshold: Annotated[int, Meta(ge=1, le=100)]
+    review_threshold: Annotated[int, Meta(ge=1, le=100)]
+    challenge_threshold: Annotated[int, Meta(ge=1, le=100)]
+    timeout_ms: Annotated[int, Meta(ge=10, le=5_000)]
+    failure_mode: Literal["approve", "review", "block"]
+    good_after_days: Annotated[int, Meta(ge=1, le=180)]  # risk keeps a payment a little longer
+    review_lease_minutes: Annotated[int, Meta(ge=1, le=1440)]
+    review_within_hours: Annotated[int, Meta(ge=1, le=8760)]
+    scorers: dict[Name, Scorer] = {}
 
 
 class PaymentRoute(_Block, frozen=True):
@@ -331,6 +348,10 @@ def _resolved(settings: Settings) -> Settings:
         raise SettingsError("payment_routes: two routes have the same name")
     data_dir = ROOT / settings.data_dir.expanduser()
     fraud = settings.fraud_detection
+    if not fraud.challenge_threshold <= fraud.review_threshold <= fraud.risk_threshold:
+        raise SettingsError(
+            "fraud_detection: challenge_threshold ≤ review_threshold ≤ risk_threshold does not hold"
+        )
     return msgspec.structs.replace(
         settings,
         data_dir=data_dir,

@@ -36,6 +36,10 @@ INT64_MAX: Final = 2**63 - 1
 Int64 = Annotated[int, Meta(ge=-(2**63), le=INT64_MAX)]
 AmountMinor = Annotated[int, Meta(ge=1, le=10**15, description="minor units, such as paise")]
 Text = Annotated[str, Meta(min_length=1, max_length=255)]
+# What it is exactly, whoever reads it says (`vault`): no pattern does for IPv6.
+IpAddress = Annotated[
+    str, Meta(pattern=r"^[0-9A-Fa-f.:]{2,45}\Z", description="of the payer: IPv4 or IPv6")
+]
 
 
 def id_of(prefix: str) -> Meta:

@@ -26,11 +26,17 @@ MERCHANT_SCOPES: Final = frozenset(
         *("cards:write", "settlements:read", "settlements:write", "statements:read"),
         *("statements:write", "ledger:read", "risk:write", "devices:read", "devices:write"),
         *("events:read", "webhooks:write"),
+        *("reviews:read", "reviews:write", "reviews:lead", "risk:read"),
     }
 )
 SERVICE_SCOPES: Final = frozenset({"service"})
-# What people of the house are given, each by a client of their own; never a merchant's.
-STAFF_SCOPES: Final = frozenset({"breaks:read", "breaks:write"})
+# What people of the house are given, each by a client of their own. Theirs is every merchant's.
+STAFF_SCOPES: Final = frozenset(
+    {
+        *("breaks:read", "breaks:write", "reviews:read", "reviews:write", "reviews:lead"),
+        *("risk_lists:read", "risk_lists:write"),
+    }
+)
 ADMIN_SCOPES: Final = frozenset({"admin"})
 PUBLISHABLE_SCOPES: Final = frozenset({"publishable"})
 

@@ -44,13 +44,18 @@ class Stage:
         await self.live(scope, receive, send)
 
 
-# A break takes each of these once, and the examples have left one for each.
-_BREAK = "POST /api/v1/breaks/{break_id}"
+# A break or a review takes each of these once, and the examples have left one for each.
+_BREAK, _REVIEW = "POST /api/v1/breaks/{break_id}", "POST /api/v1/reviews/{review_id}"
 SPARE_BREAKS = {
     f"{_BREAK}/resolve": "spare_resolve",
     f"{_BREAK}/write-off": "spare_write_off",
     f"{_BREAK}/write-off/approve": "spare_approve",
     f"{_BREAK}/write-off/reject": "spare_reject",
+}
+SPARE_REVIEWS = {
+    f"{_REVIEW}/claim": "free_review",
+    f"{_REVIEW}/release": "held_review",
+    f"{_REVIEW}/decide": "urgent_review",
 }
 STATUSES: dict[str, set[int]] = {}  # of each operation, those it was answered with
 TURNS = count(1)
@@ -124,6 +129,7 @@ def test_api(case, world, tokens, known):
         if next(TURNS) % 2:
             of = world.variables | {"payment_id": world.variables["card_payment_id"]}
             of["break_id"] = of[SPARE_BREAKS.get(case.operation.label, "break_id")]
+            of["review_id"] = of[SPARE_REVIEWS.get(case.operation.label, "review_id")]
             named = {name: of[name] for name in case.path_parameters or {} if name in of}
             case.path_parameters.update(named)
     # A bad line of many is refused by itself, in an answer that is good.

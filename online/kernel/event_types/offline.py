@@ -176,5 +176,6 @@ class LabelRecorded(Event, frozen=True, kw_only=True):
     payment_id: str
     merchant_id: str
     fraud: bool
-    source: str
+    source: str  # dispute, report, review, aged
     known_at: datetime
+    reason: str | None = None

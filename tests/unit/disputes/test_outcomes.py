@@ -14,6 +14,7 @@ from online.kernel.events import Metadata
 from online.ledger.accounts import merchant_disputed, merchant_pending
 from online.payments.fees import load_fees
 from online.platform.settings import ROOT
+from online.risk.labels import Subject
 from tests.builders import AT, MERCHANT, occurred, payment, uid
 from tests.unit.disputes.test_domain import OPENED, dispute, news
 
@@ -168,24 +169,54 @@ def test_a_code_means_one_thing():
     assert len(codes) == len(set(codes))
 
 
+SUBJECT = Subject(
+    payment_id=uid("payment"),
+    merchant_id=MERCHANT,
+    card_key="hash",
+    vpa_key=None,
+    customer_key=None,
+    device_key=None,
+    ip_key=None,
+    amount_minor=600_00,
+    livemode=False,
+)
+SAID_FRAUD = msgspec.structs.replace(
+    SUBJECT, fraud=True, source="dispute", known_at=AT - timedelta(days=9), version=1
+)
+SAID_GOOD = msgspec.structs.replace(SAID_FRAUD, fraud=False, source="report")
+
+
 @pytest.mark.parametrize(
-    ("found", "reason", "fraud"),
+    ("found", "subject", "others", "fraud"),
     [
-        ((ev.DisputeOpened,), "fraudulent", True),
-        ((ev.DisputeOpened, ev.DisputeLost), "fraudulent", True),
-        ((ev.DisputeOpened, ev.DisputeWon), "fraudulent", False),
-        ((ev.DisputeWon,), "fraudulent", False),
-        ((ev.DisputeLost,), "fraudulent", None),  # was said when it was opened
-        ((ev.DisputeOpened,), "not_received", None),
-        ((ev.DisputeWon,), "not_received", None),
+        ((ev.DisputeOpened,), SUBJECT, False, True),
+        ((ev.DisputeOpened, ev.DisputeLost), SUBJECT, False, True),
+        ((ev.DisputeOpened, ev.DisputeWon), SUBJECT, False, False),
+        ((ev.DisputeOpened,), SAID_FRAUD, False, None),
+        ((ev.DisputeOpened,), SAID_GOOD, False, True),
+        ((ev.DisputeWon,), SAID_FRAUD, False, False),
+        ((ev.DisputeWon,), SAID_FRAUD, True, None),  # another dispute says fraud still
+        ((ev.DisputeWon,), SAID_GOOD, False, None),
+        ((ev.DisputeLost,), SAID_FRAUD, False, None),  # was said when it was opened
+        ((ev.DisputeLost,), SAID_GOOD, False, True),  # the bank has the last word
     ],
 )
-def test_what_risk_learns(found, reason, fraud):
-    events, rows = outcomes.labels(found, dispute(reason=reason), facts(), Metadata())
+def test_what_risk_learns(found, subject, others, fraud):
+    about = facts(subject=subject, others_stand=others)
+    recorded = outcomes.labels(found, dispute(), about, Metadata())
+    assert recorded is not None
+    (row,) = recorded.rows
+    assert row.expected_version == subject.version
     if fraud is None:
-        assert (events, rows) == ((), ())
+        assert (recorded.events, recorded.appends) == ((), ())
         return
-    (recorded,), (row,) = events, rows
-    assert recorded.event.fraud is fraud
-    assert recorded.event.known_at == recorded.at == AT
-    assert row.rows == ((uid("payment"), MERCHANT, "hash", fraud, AT, False),)
+    (event,) = recorded.events
+    assert (event.event.fraud, event.event.source) == (fraud, "dispute")
+    assert event.event.known_at == event.at == AT
+    assert event.metadata.causation_id == dispute().reference
+
+
+@pytest.mark.parametrize("step", [ev.DisputeOpened, ev.DisputeWon, ev.DisputeLost])
+def test_risk_learns_nothing_of_a_dispute_about_something_else(step):
+    about = facts(subject=SUBJECT)
+    assert outcomes.labels((step,), dispute(reason="not_received"), about, Metadata()) is None

@@ -45,7 +45,7 @@ def test_types_are_named_by_aggregate_and_past(event_type):
     aggregate, _, what = event_type.TYPE.partition(".")
     assert aggregate in {
         *("intent", "payment", "attempt", "refund", "settlement", "break", "label"),
-        *("dispute", "device"),
+        *("dispute", "device", "review", "risk_list", "risk_terms"),
     }
     assert what
     assert len(event_type.TYPE) <= 100

@@ -72,6 +72,11 @@ def test_ids_sort_by_time_to_the_millisecond(at, later_ms):
     assert first.bytes < second.bytes
 
 
+@given(INSTANTS, st.integers(0, 10**6))
+def test_the_earliest_id_of_a_moment_stands_before_its_own_and_after_those_before(at, ms):
+    assert ids.earliest(at) <= ids.new(at) < ids.earliest(at + (ms + 1) * MILLISECOND)
+
+
 @given(INSTANTS)
 def test_an_id_is_a_uuid_7_that_carries_its_millisecond(at):
     value = ids.new(at)

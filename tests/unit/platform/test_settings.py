@@ -117,6 +117,30 @@ def test_missing_overlay_is_named():
         load_settings(Path("nowhere.yaml"), environ={})
 
 
+def test_thresholds_of_risk_rise():
+    fraud = load_settings(environ={}).fraud_detection
+    found = (fraud.challenge_threshold, fraud.review_threshold, fraud.risk_threshold)
+    assert found == (40, 60, 75)
+    for name, value in (("RISK", 59), ("CHALLENGE", 61), ("REVIEW", 76)):
+        with pytest.raises(SettingsError, match="does not hold"):
+            load_settings(environ={f"KHATA_FRAUD_DETECTION__{name}_THRESHOLD": str(value)})
+
+
+def test_a_scorer_is_named_placed_and_timed_by_settings(tmp_path):
+    overlay = tmp_path / "scorers.yaml"
+    overlay.write_text(
+        "fraud_detection: {scorers: {own: {url: 'https://fraud.example/v1', timeout_ms: 80,"
+        " token: 'hush'}}}"
+    )
+    scorers = load_settings(overlay, environ={}).fraud_detection.scorers
+    assert set(scorers) == {"mock_engine", "own"}
+    assert (scorers["own"].url, scorers["own"].timeout_ms) == ("https://fraud.example/v1", 80)
+    assert "hush" not in repr(scorers)
+    for url in ("file:///etc/passwd", "fraud.example"):
+        with pytest.raises(SettingsError, match="scorers"):
+            load_settings(environ={"KHATA_FRAUD_DETECTION__SCORERS__MOCK_ENGINE__URL": url})
+
+
 def test_two_routes_with_one_name_are_refused(tmp_path):
     route = (
         "{name: a, provider: p, methods: [upi], url: 'http://h', priority: 1,"
