@@ -43,8 +43,13 @@ def stacked(
     """One bar a row, made of named parts: {"timing": {"0-1 d": 500, "2-3 d": 100}}."""
     if not rows:
         return dg.MetadataValue.md(f"*{title}: nothing to show*")
-    picture = base64.b64encode(_png(title, rows, currency=currency, money=money)).decode("ascii")
-    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{picture})")
+    return picture(title, _png(title, rows, currency=currency, money=money))
+
+
+def picture(title: str, png: bytes) -> dg.MarkdownMetadataValue:
+    """A picture that was drawn elsewhere."""
+    text = base64.b64encode(png).decode("ascii")
+    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{text})")
 
 
 def _png(title: str, rows: Mapping[str, Mapping[str, int]], *, currency: str, money: bool) -> bytes:

@@ -28,6 +28,7 @@ POLICIES: Final[Mapping[str, dg.FreshnessPolicy]] = {
         (
             *("raw_bank_files", "recon_breaks", "settlement_batches", "settlements_sent"),
             *("mart_trial_balance", "mart_safeguarding", "proof_seals"),
+            *("fraud_watch", "fraud_drift", "fraud_parity"),
         ),
         _EACH_MORNING,
     ),

@@ -16,4 +16,5 @@ SETTLEMENT: Final = "settlement"
 STATEMENTS: Final = "statements"
 PROOF: Final = "proof"  # what an auditor checks without us
 TRACES: Final = "traces"  # where a payment shows outside our own books
-FRAUD: Final = "fraud"
+FRAUD: Final = "fraud"  # training a model and judging it
+FRAUD_WATCH: Final = "fraud_watch"  # what became of its decisions, day by day

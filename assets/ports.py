@@ -50,3 +50,8 @@ class Folders(msgspec.Struct, frozen=True):
     def quality(self) -> Path:
         """Pages with the results of the column rules."""
         return self.data / "quality"
+
+    @property
+    def metrics(self) -> Path:
+        """What Prometheus' node exporter collects of the model (`models.fraud.gauges`)."""
+        return self.data / "metrics" / "fraud.prom"

@@ -50,6 +50,10 @@ SUITES: Final = (
     "fee_audit",
     "fee_audit_lines",
     "invoices",
+    "fraud_parity",
+    "fraud_decisions",
+    "fraud_watch",
+    "fraud_drift",
 )
 _STYLE: Final = (
     "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;color:#222}"

@@ -25,13 +25,35 @@ def _dev(arguments: argparse.Namespace) -> int:
 def _train(arguments: argparse.Namespace) -> int:
     from pipelines import commands
 
-    return commands.train(Path(arguments.data).absolute())
+    config = {
+        asset: {name: getattr(arguments, name) for name in names if hasattr(arguments, name)}
+        for asset, names in _TRAINING.items()
+    }
+    return commands.train(Path(arguments.data).absolute(), config)
 
 
 def _settle(arguments: argparse.Namespace) -> int:
     from pipelines import commands
 
     return commands.settle(Path(arguments.data).absolute(), arguments.date)
+
+
+# Parameters of the assets, as the launchpad has them; what is not given keeps its default there.
+_TRAINING = {
+    "fraud_training_set": ("livemode", "train_days", "test_days", "label_delay_days", "max_rows"),
+    "fraud_model": ("algorithm", "class_weight", "seed"),
+    "fraud_promotion": ("rehearsal",),
+}
+
+
+def _add_training(train: argparse.ArgumentParser) -> None:
+    train.argument_default = argparse.SUPPRESS
+    for name in ("train_days", "test_days", "label_delay_days", "max_rows", "seed"):
+        train.add_argument(f"--{name.replace('_', '-')}", type=int)
+    train.add_argument("--livemode", action="store_true", help="real payments, not those of tests")
+    train.add_argument("--algorithm", help="one candidate alone, or `best` of all")
+    train.add_argument("--class-weight", choices=("none", "balanced"))
+    train.add_argument("--rehearsal", action="store_true", help="judge the form alone")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -53,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     dev.set_defaults(run=_dev)
     train = commands.add_parser("train", help="train, judge and promote on a running data folder")
     train.add_argument("--data", default="var/dev")
+    _add_training(train)
     train.set_defaults(run=_train)
     settle = commands.add_parser("settle", help="settle a closed business day")
     settle.add_argument("--data", default="var/dev")

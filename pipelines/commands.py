@@ -7,10 +7,10 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
 
 from assets.partitions import DAILY
 from pipelines.processes import CommandFailed, OnlineDev, Program, environment
@@ -45,9 +45,11 @@ def dev(data: Path, *, port: int) -> int:
     return 0
 
 
-def train(data: Path) -> int:
-    """Ingest, fit, judge, promote."""
-    return _run(data, "train_job", shows="fraud_promotion", names=("promoted", "version", "gates"))
+def train(data: Path, config: Mapping[str, Mapping[str, object]]) -> int:
+    """Ingest, fit, judge, promote. `config` is that of the launchpad, by asset."""
+    names = ("promoted", "version", "gates")
+    given = {"ops": {asset: {"config": dict(found)} for asset, found in config.items()}}
+    return _run(data, "train_job", shows="fraud_promotion", names=names, config=given)
 
 
 def settle(data: Path, day: date) -> int:
@@ -60,14 +62,20 @@ def settle(data: Path, day: date) -> int:
 
 
 def _run(
-    data: Path, job: str, *, shows: str, names: tuple[str, ...], day: str | None = None
+    data: Path,
+    job: str,
+    *,
+    shows: str,
+    names: tuple[str, ...],
+    day: str | None = None,
+    config: Mapping[str, Any] | None = None,
 ) -> int:
     if not (data / "dev.json").exists():
         _say(f"nothing runs in {data}: start it with `make dev`", file=sys.stderr)
         return 1
     runner = Runner(data)
     try:
-        about = metadata_of(runner.run(job, day=day), shows)
+        about = metadata_of(runner.run(job, day=day, config=config), shows)
     except JobFailed as error:
         _say(error, file=sys.stderr)
         return 1

@@ -14,6 +14,8 @@ from assets import (
     events,
     fee_audit,
     fraud,
+    fraud_parity,
+    fraud_watch,
     late_files,
     ledger_marts,
     proof,
@@ -45,6 +47,8 @@ ASSETS = (
     *books.ASSETS,
     proof.day_seals,
     *(fraud.fraud_training_set, fraud.fraud_model, fraud.fraud_promotion),
+    fraud_parity.fraud_parity,
+    *fraud_watch.ASSETS,
 )
 CHECKS = (
     *checks.CONSERVATION,
@@ -55,6 +59,7 @@ CHECKS = (
     *books.CHECKS,
     *proof.CHECKS,
     *fee_audit.CHECKS,
+    *fraud_watch.CHECKS,
 )
 
 

@@ -17,7 +17,6 @@ import os
 import shutil
 import sys
 import threading
-import time
 from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
 from pathlib import Path
@@ -27,7 +26,7 @@ import httpx
 import msgspec
 
 from online.kernel.clock import IST, SystemClock, business_date, write_offset
-from pipelines import demo_proof, demo_report, processes
+from pipelines import demo_proof, demo_report, demo_risk, processes
 from pipelines.demo_report import Finding, Report
 from pipelines.demo_steps import Steps
 from pipelines.demo_traffic import Day, Shop, Taken, TrafficFailed, counts, read_orders
@@ -42,9 +41,6 @@ _MARK: Final = ".khata-demo"
 _SEED: Final = 7
 _HISTORY_DAYS: Final = 60
 _DAYS_AFTER: Final = 3  # the demo plays until D+3, which should not lie in the future
-_JUDGED_FROM: Final = 20_000  # payments of history that hold enough frauds to judge a model
-_LOADED_S: Final = 30
-_ASKED_IN_A_ROW: Final = 10  # two workers answer; each has to have loaded the model
 
 
 class DemoFailed(Exception):
@@ -62,7 +58,6 @@ class Demo:
         self.steps = Steps()
         self.about: dict[str, str] = {}
         self.shops: list[Shop] = []
-        self.model: dict[str, Any] = {}
 
     def run(self) -> int:
         """0 if every fault was found, none was invented, and the books hold; otherwise 1."""
@@ -87,18 +82,20 @@ class Demo:
 
     def _play(self, runner: Runner) -> int:
         self._seed_history()
-        self._train(runner)
-        taken = self._traffic()
+        models = self._train(runner)
+        taken = self._traffic(models)
         self._close_and_settle(runner)
         self._later_days(runner)
         with self.steps.step("Sealing the days"):
             self.steps.say(demo_proof.seal(runner, self._later(2)))
         statements = self._statements(runner)
         self._trace(runner)
+        with self.steps.step("Replaying and watching what risk decided"):
+            runner.run("watch_job", day=str(self.day))
         with self.steps.step("Verifying the books from the log alone"):
             verify = ["online", "verify-books", "--database", self.about["database_url"]]
             books = processes.last_json(processes.run(verify, data=self.data))
-        return self._judge(taken, statements, books)
+        return self._judge(taken, statements, books, models)
 
     # ── before the day ───────────────────────────────────────────────────────────────────
 
@@ -119,52 +116,25 @@ class Demo:
             self._banks("faults", {"bank_day": self.day.isoformat(), "seed": _SEED})
             self.steps.say(f"{len(self.shops)} merchants, {seeded['labels']} disputes as labels")
 
-    def _train(self, runner: Runner) -> None:
-        with self.steps.step("Copying the log into the warehouse; training and judging a model"):
-            result = runner.run("train_job", config=self._training())
-            fitted = metadata_of(result, "fraud_model")
-            promotion = metadata_of(result, "fraud_promotion")
-            if not promotion["promoted"]:
-                raise DemoFailed(f"the model was refused:\n{promotion['gates']}")
-            self.model = {name: fitted[name] for name in ("version", "auc", "ap")}
-            self.steps.say(
-                f"version {self.model['version']}, AUC {self.model['auc']:.3f}: champion"
-            )
-            self._wait_for_model()
-
-    def _training(self) -> dict[str, Any]:
-        """The usual training; with a history too short to judge by, a rehearsal of it."""
-        if self.history >= _JUDGED_FROM:
-            return {}
-        self.steps.say(f"fewer than {_JUDGED_FROM:,} payments: a rehearsal, gates of form only")
-        test = {"fraud_training_set": {"config": {"test_days": 25}}}
-        return {"ops": {**test, "fraud_promotion": {"config": {"rehearsal": True}}}}
-
-    def _wait_for_model(self) -> None:
-        """Until every worker of the service scores with it."""
-        end = time.monotonic() + _LOADED_S
-        in_a_row = 0
-        while in_a_row < _ASKED_IN_A_ROW:
-            # A new connection each time, so that both workers are asked.
-            found = httpx.get(f"{self.about['base_url']}/ready", timeout=10).json()
-            in_a_row = in_a_row + 1 if found.get("model") == self.model["version"] else 0
-            if time.monotonic() > end:
-                raise DemoFailed(f"the service did not take up the model: {found}")
-            time.sleep(0.05)
+    def _train(self, runner: Runner) -> demo_risk.Models:
+        with self.steps.step("Copying the log into the warehouse; training and judging models"):
+            models = demo_risk.train(runner, self.steps, history=self.history)
+            demo_risk.wait_until_used(self.about["metrics_url"], models)
+        return models
 
     # ── the day ──────────────────────────────────────────────────────────────────────────
 
-    def _traffic(self) -> list[Taken]:
+    def _traffic(self, models: demo_risk.Models) -> list[Taken]:
         self._at(0, 10)
         with self.steps.step(f"{self.day} 10:00: {self.payments} payments over HTTP"):
             command = ["online.sandbox", "traffic", "--day", str(self.day)]
             size = ["--payments", str(self.payments), "--seed", str(_SEED)]
             orders = read_orders(processes.run([*command, *size], data=self.data))
-            taken = asyncio.run(self._drive(orders))
+            taken = asyncio.run(self._drive(orders, models))
             self.steps.say(", ".join(f"{name} {n}" for name, n in counts(taken).items()))
         return taken
 
-    async def _drive(self, orders: list[Any]) -> list[Taken]:
+    async def _drive(self, orders: list[Any], models: demo_risk.Models) -> list[Taken]:
         day = Day(self.about["base_url"], self.about["sandbox_url"], self.shops)
         try:
             name = f"demo-{self.day}"
@@ -177,8 +147,8 @@ class Demo:
         finally:
             await day.close()
         used = {(each.payment["risk"] or {}).get("model_version") for each in taken}
-        if used != {self.model["version"]} or asked["model_version"] != self.model["version"]:
-            raise DemoFailed(f"payments were scored by {used}, not by {self.model['version']}")
+        if used != {models.version} or asked["model_version"] != models.version:
+            raise DemoFailed(f"payments were scored by {used}, not by {models.version}")
         return taken
 
     # ── closing, settling, explaining ────────────────────────────────────────────────────
@@ -278,7 +248,13 @@ class Demo:
 
     # ── the end ──────────────────────────────────────────────────────────────────────────
 
-    def _judge(self, taken: list[Taken], statements: list[str], books: dict[str, Any]) -> int:
+    def _judge(
+        self,
+        taken: list[Taken],
+        statements: list[str],
+        books: dict[str, Any],
+        models: demo_risk.Models,
+    ) -> int:
         days = [self._later(later) for later in range(_DAYS_AFTER)]
         with open_lake(Site.of(self.data)) as lake:
             finding = demo_report.breaks_found(lake, days, self.data / "sandbox" / "truth.json")
@@ -288,7 +264,10 @@ class Demo:
                 breaks=finding.by_kind(),
                 settlements=demo_report.settlements(lake, self.day),
                 statements=statements,
-                model=self.model,
+                model=models,
+                risk=demo_risk.found(
+                    lake, self.day, demo_risk.detections(self.about["metrics_url"])
+                ),
                 elapsed_s=self.steps.elapsed_s,
             )
         path = self.data / "report.json"
@@ -330,6 +309,8 @@ def _verdict(finding: Finding, report: Report) -> int:
         problems.append("the ledger does not sum to zero")
     if report.payments["unknown"]:
         problems.append(f"{report.payments['unknown']} payments were never resolved")
+    if report.risk.replayed_otherwise or not report.risk.replayed:
+        problems.append(f"{report.risk.replayed} decisions of risk were replayed as they were made")
     for problem in problems:
         print(f"FAILED: {problem}", file=sys.stderr)
     if not problems:

@@ -13,6 +13,8 @@ import msgspec
 
 from assets.display import money_text
 from online.kernel import ids
+from pipelines import demo_risk
+from pipelines.demo_risk import Models, Risk
 from warehouse.connection import Warehouse
 
 Reference = tuple[str, str]
@@ -67,7 +69,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     breaks: dict[str, dict[str, int]]
     settlements: list[Settled]
     statements: list[str]
-    model: dict[str, Any]
+    model: Models
+    risk: Risk
     elapsed_s: float
 
 
@@ -163,12 +166,11 @@ def summary(report: Report, finding: Finding, books: Mapping[str, Any]) -> str:
 
 
 def _facts(report: Report, books: Mapping[str, Any]) -> str:
-    model, ledger = report.model, report.ledger
-    scores = f"AUC {model['auc']:.3f}, average precision {model['ap']:.3f}"
+    ledger = report.ledger
     size = f"{ledger['transactions']:,} postings, {ledger['entries']:,} entries"
     return "\n".join(
         [
-            f"Model        version {model['version']}: {scores}",
+            *demo_risk.lines(report.model, report.risk),
             f"Ledger       {size}, sum {money_text(ledger['sum_minor'])}",
             f"Books        derived again from the log: {_plain(books)}",
         ]

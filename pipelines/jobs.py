@@ -80,6 +80,12 @@ traces_job: Final = dg.define_asset_job(
     description="Link a day's attempts to the rail's row, the bank line and the settlement, and "
     "tell online. After reconciling and settling; run it again when a later file came.",
 )
+watch_job: Final = dg.define_asset_job(
+    "watch_job",
+    _INGEST | _GROUP(groups.FRAUD_WATCH),
+    description="What risk decided on a day, whether it can be replayed, what became of it, and "
+    "whether the model still fits. Labels that came meanwhile are counted for the days before too.",
+)
 train_job: Final = dg.define_asset_job(
     "train_job",
     _INGEST | _GROUP(groups.FRAUD),
@@ -96,5 +102,5 @@ JOBS: Final = (
         settle_job,
         books_job,
     ),
-    *(month_job, seal_job, statements_job, traces_job, train_job),
+    *(month_job, seal_job, statements_job, traces_job, watch_job, train_job),
 )

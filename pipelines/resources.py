@@ -17,7 +17,7 @@ import httpx
 import msgspec
 
 from assets.ports import Folders
-from models.fraud.registry import Tracking
+from models.fraud.tracking import Tracking
 from online.kernel.clock import Clock, FileClock
 from warehouse import schema
 from warehouse.connection import LakeConfig, Warehouse

@@ -4,7 +4,7 @@ Belongs here: a data folder's Dagster home, and one job run to its end. Does not
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,13 +58,16 @@ class Runner:
         day: str | None = None,
         config: Mapping[str, Any] | None = None,
         tags: Mapping[str, str] | None = None,
+        only: Sequence[str] | None = None,
     ) -> dg.ExecuteInProcessResult:
-        """One run, quiet unless it fails; `JobFailed` tells what did."""
+        """One run, quiet unless it fails; `JobFailed` tells what did. `only` names assets of the
+        job that are to be made."""
         result = self._repository.get_job(job).execute_in_process(
             instance=self.instance,
             partition_key=day,
             run_config={**(config or {}), "loggers": _QUIET},
             tags=dict(tags or {}),
+            asset_selection=[dg.AssetKey(name) for name in only] if only else None,
             raise_on_error=False,
         )
         if not result.success:

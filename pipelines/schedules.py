@@ -19,6 +19,7 @@ from pipelines.jobs import (
     statements_job,
     traces_job,
     train_job,
+    watch_job,
 )
 from warehouse.connection import Warehouse
 from warehouse.reconciliation.days import changed_days, days_to_revisit
@@ -97,9 +98,16 @@ def statements_of_last_month(context: dg.ScheduleEvaluationContext) -> dg.RunReq
     )
 
 
-@dg.schedule(job=train_job, cron_schedule="0 3 * * 0", execution_timezone=_ZONE)
-def train_every_week() -> dg.RunRequest:
-    """A new model each Sunday; the gates decide whether it is used."""
+@dg.schedule(job=watch_job, cron_schedule="30 3 * * *", execution_timezone=_ZONE)
+def watch_the_model(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Yesterday's decisions, once the day's payments are staged."""
+    return _of_day(context, 1)
+
+
+@dg.schedule(job=train_job, cron_schedule="0 4 * * *", execution_timezone=_ZONE)
+def train_every_night() -> dg.RunRequest:
+    """A new model each night, with the night's parity and drift as evidence; the gates decide
+    whether it is used."""
     return dg.RunRequest()
 
 
@@ -122,5 +130,6 @@ SCHEDULES: Final = (
         settle_cycles_of_today,
     ),
     books_of_yesterday,
-    *(trace_the_last_days, seal_yesterday, statements_of_last_month, train_every_week),
+    *(trace_the_last_days, seal_yesterday, statements_of_last_month),
+    *(watch_the_model, train_every_night),
 )

@@ -1,4 +1,4 @@
-"""What starts jobs when something happens: a file arrives, a merchant asks.
+"""What starts jobs when something happens: a file arrives, a merchant asks, a model drifts.
 
 Belongs here: noticing. Does not: the work itself.
 """
@@ -9,11 +9,16 @@ from typing import Any, Final
 import dagster as dg
 
 from assets.bank_files import waiting
+from assets.fraud_watch import precision_falls
 from assets.ports import Folders, Online
-from pipelines.jobs import bank_files_job, settle_job, statements_job
+from models.fraud.registry import sync
+from models.fraud.tracking import Tracking
+from pipelines.jobs import bank_files_job, settle_job, statements_job, train_job
 from pipelines.resources import OnlineApi
+from warehouse.connection import Warehouse
 
 WORK_ID: Final = "khata/work_id"
+DRIFT: Final = "khata/drift"
 _CLAIMED_AT_ONCE: Final = 100
 
 
@@ -92,4 +97,44 @@ def report_work(online: Online, work: str, *, state: str, run_id: str) -> None:
         online.send(f"work/{work_id}/done", {"state": state, "run_id": run_id})
 
 
-SENSORS: Final = (bank_files_arrived, work_requested, work_done, work_failed)
+@dg.sensor(job=train_job, minimum_interval_seconds=3_600)
+def model_drifted(
+    warehouse: dg.ResourceParam[Warehouse],
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """The champion's score has drifted from training, or its precision has fallen: ask for a new
+    model, once for each time that this begins."""
+    reasons = list(drifts(warehouse))
+    if not reasons:
+        yield dg.SkipReason("every champion is as it was in training, as far as is known")
+    for reason in reasons:
+        yield dg.RunRequest(run_key=reason, tags={DRIFT: reason})
+
+
+def drifts(warehouse: Warehouse) -> Iterator[str]:
+    """Why the champions of the newest watched day should be followed, one text each; the same
+    text for as long as it lasts."""
+    for row in warehouse.query("fraud_drift_episodes").iter_rows(named=True):
+        yield f"the score of {row['model_version']} drifts since {row['since']}"
+    (newest,) = warehouse.rows("SELECT max(business_date) FROM fraud_watch")
+    for name, fall in precision_falls(warehouse, newest[0]).items():
+        if fall.fell:
+            yield f"the precision of {name} has fallen"
+
+
+@dg.sensor(minimum_interval_seconds=300)
+def models_in_place(
+    tracking: dg.ResourceParam[Tracking], folders: dg.ResourceParam[Folders]
+) -> dg.SkipReason:
+    """The service reads the files of the registry's aliases, also where a promotion or a rollback
+    was killed between the two. It starts nothing: it puts the file in place and says so."""
+    moved = sync(tracking, folders.champion_bundle)
+    if not moved:
+        return dg.SkipReason("champion and challenger are the files that the service reads")
+    said = ", ".join(f"{file.alias}: version {file.version or 'none'}" for file in moved)
+    return dg.SkipReason(f"files were not those of the aliases, and are now: {said}")
+
+
+SENSORS: Final = (
+    *(bank_files_arrived, work_requested, work_done, work_failed),
+    *(model_drifted, models_in_place),
+)

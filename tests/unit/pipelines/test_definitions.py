@@ -23,7 +23,7 @@ GROUPS = {
 }
 OWNERS = {"team:finance", "team:data-science", "team:platform"}
 # Tell somebody, and hold nothing up.
-ALERTS = {"no_file_is_late", "suspense_is_the_open_breaks"}
+ALERTS = {"no_file_is_late", "suspense_is_the_open_breaks", "fraud_model_drift"}
 
 
 @pytest.fixture(scope="module")

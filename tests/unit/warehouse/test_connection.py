@@ -144,6 +144,12 @@ def test_every_statement_on_the_lake_runs_on_empty_tables(warehouse: Warehouse) 
         "changed": [DAY],
         "days": [DAY],
         "since": noon(DAY),
+        "from_us": 0,
+        "until_us": 1,
+        "feature_set": "0a",
+        "paths": ["$.a"],
+        "sampled": 9,
+        "version": "1",
     }
     tables = set(schema.tables())
     on_the_lake = [path for path in SQL_FILES if _inputs(path) <= tables]

@@ -1,0 +1,38 @@
+-- grain: one decision of risk about a payment, as it was made and stored
+-- owner: data-science
+-- day: business_date
+CREATE TABLE fraud_decisions (
+    business_date DATE,
+    payment_id UUID,
+    created_at TIMESTAMPTZ,
+    merchant_id UUID,
+    livemode BOOLEAN,
+    amount_minor BIGINT,
+    currency VARCHAR,
+    method VARCHAR,
+    has_customer BOOLEAN,
+    has_device BOOLEAN,
+    has_ip BOOLEAN,
+    score INTEGER,
+    level VARCHAR,
+    decision VARCHAR,
+    factors_sum INTEGER,
+    rules_points INTEGER,
+    model_version VARCHAR,
+    probability DOUBLE,
+    challenger_version VARCHAR,
+    challenger_probability DOUBLE,
+    challenger_decision VARCHAR,
+    review_at INTEGER,
+    block_at INTEGER,
+    failure VARCHAR,
+    rules_version INTEGER,
+    rules_hash VARCHAR,
+    shadow_rules VARCHAR [],
+    lists VARCHAR [],
+    scorer VARCHAR,
+    assess_us BIGINT,
+    feature_set VARCHAR,
+    features JSON,
+    snapshot VARCHAR
+);
