@@ -11,11 +11,13 @@ export UV_PYTHON_DOWNLOADS := never
 # Where `db-migrate` works; empty: the database that config/khata.yaml names.
 DATABASE_URL ?=
 ARGS ?=
+# Why a model is taken back: it is recorded.
+WHY ?=
 # The business day that `settle` works on.
 DATE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev db-migrate mock-banks train settle test test-integration test-e2e simulate \
+.PHONY: help install demo dev db-migrate mock-banks mock-fraud-engine train rollback-model settle test test-integration test-e2e simulate \
 	bench lint format lock clean
 
 help: ## Print this list
@@ -42,8 +44,14 @@ db-migrate: $(READY) ## Bring the database's schema up to date (DATABASE_URL=…
 mock-banks: $(READY) ## Run the sandbox banks, UPI switch and card acquirers alone
 	$(BIN)/python -m online.sandbox serve --port 8090 --data var/banks $(ARGS)
 
+mock-fraud-engine: $(READY) ## Run a fraud engine of another company, for merchants who bring their own
+	$(BIN)/python -m online.sandbox fraud-engine --port 8091 $(ARGS)
+
 train: $(READY) ## Train a fraud model, judge it, and promote it if every gate holds
 	$(BIN)/python -m pipelines train $(ARGS)
+
+rollback-model: $(READY) ## Put the previous fraud model back in use (WHY="alerts doubled")
+	$(BIN)/python -m models rollback $(if $(WHY),--why "$(WHY)") $(ARGS)
 
 settle: $(READY) ## Settle a closed business day (DATE=2025-01-15)
 	$(BIN)/python -m pipelines settle $(if $(DATE),--date $(DATE)) $(ARGS)

@@ -1,49 +1,83 @@
 """The fraud model: training set, model, promotion.
 
 Belongs here: the three steps and their evidence in Dagster. Does not: features, fitting, gates or
-MLflow (`models.fraud`).
+MLflow (`models.fraud`), or watching what is in use (`fraud_watch`).
 """
 
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import dagster as dg
+from pydantic import Field
 
-from assets import display, training_table
+from assets import charts, display, training_table
 from assets.groups import DATA_SCIENCE, FRAUD
 from assets.ports import Folders
-from models.fraud.dataset import Part, build_dataset, latest_split
+from models.fraud import report
+from models.fraud.comparison import against_champion
+from models.fraud.dataset import MAX_ROWS, Dataset, build_dataset, latest_split
 from models.fraud.features import feature_names, feature_set_hash
-from models.fraud.promotion import Decision, Gates
-from models.fraud.registry import MODEL, Tracking, promote_version, record
-from models.fraud.training import Algorithm, TrainingParams, fit
+from models.fraud.promotion import REHEARSAL, Decision, Gates
+from models.fraud.recording import Recorded, plots_of, record
+from models.fraud.registry import Change, challenge, promote_version, sync
+from models.fraud.served import served
+from models.fraud.tracking import MODEL, Tracking
+from models.fraud.training import ALGORITHMS, Trained, TrainingParams, fit
+from models.fraud.words import describe
+from online.kernel.clock import Clock
 from warehouse.connection import Warehouse
 
 
 class TrainingSetConfig(dg.Config):
-    """How much of the newest past is kept for the test, and how long a label may take."""
+    """Which payments are learned from, and which are kept for the test."""
 
-    test_days: int = 10
-    label_delay_days: int = 7
+    livemode: bool = Field(default=False, description="Real payments; else those of test mode.")
+    train_days: int = Field(
+        default=0, ge=0, description="Days to learn from; 0: as far back as there are payments."
+    )
+    test_days: int = Field(default=10, ge=1, description="Newest days, kept for the test.")
+    label_delay_days: int = Field(
+        default=7,
+        ge=0,
+        description="Days after which a payment of which nothing bad was heard counts as good.",
+    )
+    max_rows: int = Field(
+        default=MAX_ROWS,
+        ge=1,
+        description="Of the payments to learn from, the newest so many: a million take 0.4 GB.",
+    )
 
 
 class FitConfig(dg.Config):
     """What is fitted; with the same training set, the same model."""
 
-    algorithm: str = "hist_gradient_boosting"
-    seed: int = 7
+    algorithm: Literal["best", "logistic_regression", "hist_gradient_boosting", "random_forest"] = (
+        Field(
+            default="best",
+            description="`best` tries all and takes the one with the highest average precision on"
+            " the late training days.",
+        )
+    )
+    class_weight: Literal["none", "balanced"] = Field(
+        default="none",
+        description="Whether frauds, which are few, weigh as much in total as good payments while"
+        " fitting. Scores are calibrated afterwards in either case.",
+    )
+    seed: int = Field(default=7, ge=0, description="Of all that is drawn at random.")
 
 
 class GateConfig(dg.Config):
-    """A rehearsal has too short a past to judge a model by: then only its form has to be right
-    (parity, latency), which is enough to try the machinery and never enough for production."""
+    """How strictly the model is judged."""
 
-    rehearsal: bool = False
+    rehearsal: bool = Field(
+        default=False,
+        description="Judge only whether the model can be served (its file, ONNX, latency): the past"
+        " of a rehearsal is too short to judge a model by. Never in production.",
+    )
 
     def gates(self) -> Gates:
-        if not self.rehearsal:
-            return Gates()
-        return Gates(min_test_frauds=1, min_auc=0.0, min_lift=0.0, max_calibration_error=1.0)
+        return REHEARSAL if self.rehearsal else Gates()
 
 
 @dg.asset(deps=["raw_events"], group_name=FRAUD, owners=DATA_SCIENCE, kinds={"duckdb"})
@@ -52,29 +86,37 @@ def fraud_training_set(
 ) -> dg.MaterializeResult:
     """Every payment as the service would have seen it at the time, with what is known of it since:
     older days to learn from, later days to be judged on."""
-    split = latest_split(
-        warehouse.connection,
-        test_days=config.test_days,
-        label_delay=timedelta(days=config.label_delay_days),
-    )
-    snapshot = str(warehouse.snapshot_id())
-    dataset = build_dataset(warehouse.connection, split, snapshot=snapshot)
+    snapshot = warehouse.snapshot_id()
+    with warehouse.at_version(snapshot) as past:
+        split = latest_split(
+            past.connection,
+            livemode=config.livemode,
+            train_days=config.train_days or None,
+            test_days=config.test_days,
+            label_delay=timedelta(days=config.label_delay_days),
+        )
+        dataset = build_dataset(
+            past.connection,
+            split,
+            livemode=config.livemode,
+            snapshot=str(snapshot),
+            max_rows=config.max_rows,
+        )
     rows = training_table.store(warehouse, dataset)
-    parts = (("training", dataset.train), ("test", dataset.test))
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": rows,
-            "parts": display.table(
-                ("part", "payments", "frauds", "amount_minor"),
-                [(name, *_counts(part)) for name, part in parts],
-            ),
+            "parts": _parts(dataset),
             "trained_from": dataset.trained_from.isoformat(),
             "train_until": split.train_until.isoformat(),
             "test_until": split.test_until.isoformat(),
             "label_delay_days": config.label_delay_days,
-            "warehouse_snapshot": snapshot,
+            "warehouse_snapshot": str(snapshot),
             "feature_set": feature_set_hash(),
-            "features": ", ".join(feature_names()),
+            "content": dataset.digest(),
+            "inputs": display.table(
+                ("input", "is"), [(name, describe(name)) for name in feature_names()]
+            ),
         }
     )
 
@@ -86,43 +128,63 @@ def fraud_training_set(
     kinds={"scikitlearn", "mlflow"},
 )
 def fraud_model(
+    context: dg.AssetExecutionContext,
     config: FitConfig,
     warehouse: dg.ResourceParam[Warehouse],
     tracking: dg.ResourceParam[Tracking],
+    folders: dg.ResourceParam[Folders],
+    clock: dg.ResourceParam[Clock],
 ) -> dg.MaterializeResult:
-    """A model fitted on the training set and measured on the later days, recorded in MLflow with
-    its evidence and registered as a new version."""
+    """The best of the candidates, fitted on the training set and measured on the later days,
+    recorded in MLflow with its evidence and registered as a new version. If its form is right, it
+    scores in shadow from now on, as challenger."""
+    sync(tracking, folders.champion_bundle)
     dataset = training_table.load(warehouse)
-    algorithm: Algorithm = config.algorithm  # type: ignore[assignment]
-    trained = fit(dataset, TrainingParams(algorithm=algorithm, seed=config.seed))
-    recorded = record(trained, dataset, tracking)
+    candidates = ALGORITHMS if config.algorithm == "best" else (config.algorithm,)
+    params = TrainingParams(
+        algorithm=candidates[0], seed=config.seed, class_weight=config.class_weight
+    )
+    trained = fit(dataset, params, candidates)
+    recorded = record(trained, dataset, tracking, against_champion(trained, dataset, tracking))
+    change = Change(by="dagster", why=f"run {context.run_id}", at=clock.now())
+    form = challenge(recorded.version, tracking, folders.champion_bundle, change)
+    for gate in form:
+        if not gate.passed:
+            context.log.warning("%s", gate)
     return dg.MaterializeResult(
-        metadata={
-            "model": MODEL,
-            "version": recorded.version,
-            "mlflow_run": recorded.run_id,
-            **{name: round(value, 6) for name, value in sorted(recorded.metrics.items())},
-            "onnx_max_abs_diff": trained.parity.max_abs_diff,
-            "onnx_latency_p99_us": round(trained.latency_us, 1),
-            "fit_seconds": round(trained.seconds, 2),
-        }
+        metadata=_model(trained, recorded, tracking)
+        | {"challenger": all(gate.passed for gate in form)}
     )
 
 
-@dg.asset(deps=["fraud_model"], group_name=FRAUD, owners=DATA_SCIENCE, kinds={"mlflow", "onnx"})
+@dg.asset(
+    deps=["fraud_model", "fraud_parity", "fraud_drift"],
+    group_name=FRAUD,
+    owners=DATA_SCIENCE,
+    kinds={"mlflow", "onnx"},
+)
 def fraud_promotion(
     context: dg.AssetExecutionContext,
     config: GateConfig,
+    warehouse: dg.ResourceParam[Warehouse],
     tracking: dg.ResourceParam[Tracking],
     folders: dg.ResourceParam[Folders],
+    clock: dg.ResourceParam[Clock],
 ) -> dg.MaterializeResult:
     """The newest version held against every gate. If all hold, it becomes champion and its bundle
     is published for the service; if one does not, the old champion stays and this says why."""
     version = _newest_version(context)
-    decision = promote_version(version, tracking, folders.champion_bundle, config.gates())
+    decision = promote_version(
+        version,
+        tracking,
+        folders.champion_bundle,
+        Change(by="dagster", why=f"run {context.run_id}", at=clock.now()),
+        served=served(warehouse, version),
+        gates=config.gates(),
+    )
     for reason in decision.reasons:
         context.log.warning(reason)
-    return dg.MaterializeResult(metadata=_shown(decision, folders))
+    return dg.MaterializeResult(metadata=_decided(decision, folders, config))
 
 
 def _newest_version(context: dg.AssetExecutionContext) -> str:
@@ -133,24 +195,58 @@ def _newest_version(context: dg.AssetExecutionContext) -> str:
     return str(materialization.metadata["version"].value)
 
 
-def _counts(part: Part) -> tuple[int, int, int]:
-    return len(part.targets), int(part.targets.sum()), int(part.amounts.sum())
-
-
-def _shown(decision: Decision, folders: Folders) -> dict[str, Any]:
-    gates = [
-        (
-            gate.name,
-            round(gate.value, 6),
-            f"{gate.must} {gate.limit:g}",
-            "yes" if gate.passed else "NO",
-        )
-        for gate in decision.gates
+def _parts(dataset: Dataset) -> dg.MarkdownMetadataValue:
+    parts = (
+        ("training", dataset.train),
+        ("of it early: candidates learn", dataset.early),
+        ("of it late: candidates are compared, scores calibrated", dataset.late),
+        ("test", dataset.test),
+    )
+    rows = [
+        (name, len(part.targets), int(part.targets.sum()), int(part.amounts.sum()))
+        for name, part in parts
     ]
+    return display.table(("part", "payments", "frauds", "amount_minor"), rows)
+
+
+def _model(trained: Trained, recorded: Recorded, tracking: Tracking) -> dict[str, Any]:
+    return {
+        "model": MODEL,
+        "version": recorded.version,
+        "algorithm": trained.params.algorithm,
+        "mlflow_run": recorded.run_id,
+        "candidates": display.table(
+            ("candidate", "average precision", "95 %", "card precision", "95 %", "seconds"),
+            [(t.params.algorithm, *_cells(t.measures), round(t.seconds, 1)) for t in trained.tried],
+        ),
+        "weeks": display.table(
+            ("week", "payments", "frauds", "average precision", "95 %", "card precision", "95 %"),
+            [(w.week, w.rows, w.frauds, *_cells(w.measures)) for w in trained.weeks],
+        ),
+        **{
+            name: charts.picture(name.replace("_", " "), png)
+            for name, png in plots_of(recorded.run_id, tracking).items()
+        },
+        **{name: round(value, 6) for name, value in sorted(recorded.metrics.items())},
+        "onnx_max_abs_diff": trained.parity.max_abs_diff,
+        "onnx_latency_p99_us": round(trained.latency_us, 1),
+        "fit_seconds": round(trained.seconds, 2),
+    }
+
+
+def _cells(measures: Any) -> Iterator[str]:
+    for name in ("ap", "cp100"):
+        found = measures.get(name)
+        yield f"{found.value:.4f}" if found else "–"
+        yield f"{found.low:.4f} to {found.high:.4f}" if found else "no fraud, or nothing else"
+
+
+def _decided(decision: Decision, folders: Folders, config: GateConfig) -> dict[str, Any]:
     return {
         "promoted": decision.promote,
         "version": decision.candidate,
         "champion_before": decision.champion or "none",
-        "gates": display.table(("gate", "value", "must be", "passed"), gates),
+        "rehearsal": config.rehearsal,
+        "gates": dg.MetadataValue.md(report.decision_note(decision)),
         "bundle": dg.MetadataValue.path(str(folders.champion_bundle)),
     }

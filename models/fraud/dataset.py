@@ -1,19 +1,25 @@
 """The training set: every payment as the service would have seen it, with what is known since.
 
-Belongs here: reading events into payments and labels, point-in-time features, the time-ordered
-split. Does not: fitting (`training`), or what a feature is (`features`).
+Belongs here: point-in-time features, targets, the time-ordered split. Does not: fitting
+(`training`), or what a feature is (`features`).
 
 Two clocks keep the future out. A feature of a payment uses only events before the payment, labels
 by the time they became known. A target uses only labels known when its part of the split ends:
 
-    ──── training ────┊─ label delay ─┊──── test ────┊─ label delay ─┊
-                      ┊           train_until        ┊           test_until
+    ──────────── train ────────────┊─ label delay ─┊──── test ────┊─ label delay ─┊
+    ─ early ─┊─ delay ─┊─── late ───┊           train_until        ┊           test_until
+                    choose_from
 
 A payment is fraud if the latest label known by then says so, otherwise good. Payments of the delay
 itself are in neither part, not even those already known as fraud: the good ones among them are
 not known yet, and one kind without the other would teach a fraud rate that never was.
+
+The training part is divided once more in the same way: candidates learn from the early days as
+they were known at `choose_from` and are compared, and calibrated, on the late ones.
 """
 
+import hashlib
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,77 +34,64 @@ from models.fraud.features import (
     feature_names,
     finish,
 )
+from warehouse.connection import sql_text
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 # Most disputes have come after so many days; a payment without one is then taken for good.
 LABEL_DELAY: Final = timedelta(days=10)
+# The newest payments that are learned from: a million rows take about 0.4 GB.
+MAX_ROWS: Final = 2_000_000
 
-# A TypeID's 26 letters are 128 bits in Crockford base32; DuckDB has no function for it.
-_UUID_OF_TYPEID: Final = """
-CREATE OR REPLACE TEMP MACRO uuid_of_typeid(id) AS CAST(lpad(hex(list_reduce(
-    list_transform(
-        string_split(split_part(id, '_', 2), ''),
-        letter -> CAST(instr('0123456789abcdefghjkmnpqrstvwxyz', letter) - 1 AS UHUGEINT)
-    ),
-    (number, digit) -> number * 32 + digit
-)), 32, '0') AS UUID)
-"""
-
-_PAYMENTS: Final = """
-CREATE OR REPLACE TEMP TABLE feature_payments AS
-SELECT
-    aggregate_id AS payment_id,
-    epoch_us("timestamp") AS at_us,
-    data ->> '$.customer_id' AS customer_key,
-    data ->> '$.instrument' AS instrument,
-    data ->> '$.device_id' AS device_key,
-    merchant_id,
-    CAST(data ->> '$.amount' AS BIGINT) AS amount_minor,
-    data ->> '$.method' AS method,
-    data ->> '$.currency' AS currency
-FROM {events}
-WHERE event_type = 'payment.created' AND livemode = $livemode AND epoch_us("timestamp") < $until_us
-"""
-
-_LABELS: Final = """
-CREATE OR REPLACE TEMP TABLE feature_labels AS
-WITH labels AS (
-    SELECT
-        uuid_of_typeid(data ->> '$.payment_id') AS payment_id,
-        CAST(data ->> '$.fraud' AS BOOLEAN) AS fraud,
-        epoch_us("timestamp") AS known_us
-    FROM {events}
-    WHERE event_type = 'label.recorded' AND livemode = $livemode
-      AND epoch_us("timestamp") < $until_us
-)
-SELECT payment_id, p.instrument, p.merchant_id, l.fraud, l.known_us
-FROM labels AS l JOIN feature_payments AS p USING (payment_id)
-"""
+_LATE_SHARE: Final = 0.25
+_AT_ONCE: Final = 20_000
+_US: Final = timedelta(microseconds=1)
 
 _NEWEST: Final = """
-SELECT epoch_us(max("timestamp")) FROM {events}
+SELECT epoch_us(max("timestamp")) FROM raw_events
 WHERE event_type = 'payment.created' AND livemode = $livemode
 """
 
-# Of labels that became known in the same microsecond, fraud is believed.
-_TARGETS: Final = """
-SELECT p.payment_id, coalesce(l.fraud, false)
-FROM feature_payments AS p
-LEFT JOIN (
-    SELECT payment_id, arg_max(fraud, (known_us, fraud)) AS fraud
-    FROM feature_labels WHERE known_us < $until_us GROUP BY payment_id
-) AS l USING (payment_id)
-WHERE p.at_us >= $from_us AND p.at_us < $judged_us
+# The oldest payment to learn from, or the newest after which no more than `most` are left.
+_FIRST: Final = """
+SELECT min(at_us) FROM (
+    SELECT epoch_us("timestamp") AS at_us FROM raw_events
+    WHERE event_type = 'payment.created' AND livemode = $livemode
+        AND epoch_us("timestamp") >= $from_us AND epoch_us("timestamp") < $judged_us
+    ORDER BY at_us DESC LIMIT $most
+)
 """
 
+# Of labels that became known in the same microsecond, fraud is believed.
+_WANTED: Final = """
+CREATE OR REPLACE TEMP TABLE feature_wanted AS
+WITH known AS (
+    SELECT
+        payment_id,
+        arg_max(fraud, (known_us, fraud)) FILTER (WHERE known_us < $choose_us) AS at_choice,
+        arg_max(fraud, (known_us, fraud)) FILTER (WHERE known_us < $train_us) AS at_training,
+        arg_max(fraud, (known_us, fraud)) FILTER (WHERE known_us < $test_us) AS at_test
+    FROM feature_labels GROUP BY payment_id
+)
+SELECT
+    p.payment_id,
+    coalesce(CASE WHEN p.at_us < $train_us THEN at_training ELSE at_test END, false) AS fraud,
+    coalesce(at_choice, false) AS early_fraud
+FROM feature_payments AS p LEFT JOIN known USING (payment_id)
+WHERE (p.at_us >= $first_us AND p.at_us < $train_us - $delay_us)
+    OR (p.at_us >= $train_us AND p.at_us < $test_us - $delay_us)
+"""
 
 _ROWS: Final = """
 SELECT
-    p.payment_id, p.at_us, p.instrument, p.amount_minor, p.method, p.currency,
-    p.customer_key IS NOT NULL, p.device_key IS NOT NULL, f.* EXCLUDE (payment_id)
-FROM feature_payments AS p JOIN ({features}) AS f USING (payment_id)
+    p.payment_id::VARCHAR, p.at_us, coalesce(p.card_key, p.vpa_key, p.payment_id::VARCHAR),
+    w.fraud, w.early_fraud, p.amount_minor, p.method, p.currency,
+    p.customer_key IS NOT NULL, p.device_key IS NOT NULL, p.ip_key IS NOT NULL,
+    f.* EXCLUDE (payment_id)
+FROM feature_wanted AS w
+JOIN feature_payments AS p USING (payment_id)
+JOIN ({features}) AS f USING (payment_id)
 ORDER BY p.at_us, p.payment_id
 """
 
@@ -109,10 +102,13 @@ class Split(Struct, frozen=True):
     train_until: datetime
     test_until: datetime
     label_delay: timedelta
+    train_from: datetime | None = None  # without one: as far back as there are payments
 
     def __post_init__(self) -> None:
         if self.train_until + self.label_delay >= self.test_until:
             raise ValueError("no time is left for the test between the two label delays")
+        if self.train_from and self.train_from + self.label_delay >= self.train_until:
+            raise ValueError("no time is left for training before its label delay")
 
 
 class Part(Struct):
@@ -121,8 +117,14 @@ class Part(Struct):
     rows: Any  # float32 matrix, columns as `feature_names()`
     targets: Any  # int8, 1 is fraud
     at_us: Any  # int64
-    instruments: Any  # text, for measures by card
+    cards: Any  # text: the card or VPA, for measures by card
     amounts: Any  # int64, minor units
+    payment_ids: Any  # text
+
+    def between(self, start: int, end: int, targets: Any = None) -> "Part":
+        """Some of the rows, without copying them."""
+        columns = {name: getattr(self, name)[start:end] for name in self.__struct_fields__}
+        return Part(**(columns if targets is None else {**columns, "targets": targets[start:end]}))
 
 
 class Dataset(Struct):
@@ -130,107 +132,166 @@ class Dataset(Struct):
 
     train: Part
     test: Part
+    early_targets: Any  # of the training rows, as they were known at `choose_from`
     split: Split
     trained_from: datetime
+    choose_from: datetime
+    livemode: bool
     snapshot: str
+
+    @property
+    def early(self) -> Part:
+        """The training days that candidates learn from, as it was known at `choose_from`."""
+        return self.train.between(
+            0, self._place(self.choose_from - self.split.label_delay), self.early_targets
+        )
+
+    @property
+    def late(self) -> Part:
+        """The training days that candidates are compared and calibrated on."""
+        return self.train.between(self._place(self.choose_from), len(self.train.targets))
+
+    def _place(self, at: datetime) -> int:
+        return int(self.train.at_us.searchsorted(epoch_us(at)))
+
+    def digest(self) -> str:
+        """Names the content: the same rows, targets and order, bit by bit."""
+        content = hashlib.sha256()
+        for part in (self.train, self.test):
+            for column in (part.rows, part.targets, part.at_us, part.amounts):
+                content.update(column.tobytes())
+            content.update("\n".join(part.payment_ids.tolist()).encode())
+        content.update(self.early_targets.tobytes())
+        return content.hexdigest()[:16]
 
 
 def latest_split(
     connection: "DuckDBPyConnection",
     *,
-    events: str = "raw_events",
     livemode: bool = False,
+    train_days: int | None = None,
     test_days: int = 10,
     label_delay: timedelta = LABEL_DELAY,
 ) -> Split:
     """The split that ends with the newest payment."""
-    newest = _newest(connection, events, livemode)
-    return Split(newest - label_delay - timedelta(days=test_days), newest, label_delay)
-
-
-def _newest(connection: "DuckDBPyConnection", events: str, livemode: bool) -> datetime:
-    row = connection.execute(_NEWEST.format(events=events), {"livemode": livemode}).fetchone()
+    row = connection.execute(_NEWEST, {"livemode": livemode}).fetchone()
     if row is None or row[0] is None:
-        raise ValueError(f"{events} holds no payment to learn from")
-    return _instant(int(row[0]) + 1)
+        raise ValueError("raw_events holds no payment to learn from")
+    newest = _instant(int(row[0]) + 1)
+    until = newest - label_delay - timedelta(days=test_days)
+    start = until - label_delay - timedelta(days=train_days) if train_days else None
+    return Split(until, newest, label_delay, start)
 
 
 def build_dataset(
     connection: "DuckDBPyConnection",
     split: Split,
     *,
-    events: str = "raw_events",
     livemode: bool = False,
     snapshot: str = "",
+    max_rows: int = MAX_ROWS,
 ) -> Dataset:
-    """Both parts of the split, from the event log as it stands in the warehouse."""
-    import numpy as np
-
-    load_events(connection, split.test_until, events=events, livemode=livemode)
-    ids, at_us, instruments, amounts, rows = _vectors(connection)
-    place = {payment_id: index for index, payment_id in enumerate(ids)}
-
-    def part(start_us: int, until: datetime) -> Part:
-        until_us = epoch_us(until)
-        targets = connection.execute(
-            _TARGETS,
-            {
-                "from_us": start_us,
-                "until_us": until_us,
-                "judged_us": epoch_us(until - split.label_delay),
-            },
-        ).fetchall()
-        found = sorted((place[payment_id], fraud) for payment_id, fraud in targets)
-        index = np.array([position for position, _ in found], dtype=np.int64)
-        return Part(
-            rows=rows[index],
-            targets=np.array([fraud for _, fraud in found], dtype=np.int8),
-            at_us=at_us[index],
-            instruments=instruments[index],
-            amounts=amounts[index],
-        )
-
-    first_us = int(at_us[0]) if len(at_us) else epoch_us(split.train_until)
+    """Both parts of the split, from the event log as this connection sees it."""
+    first_us = _first_us(connection, split, livemode, max_rows)
+    choose_us = _choose_us(split, first_us)
+    reach_us = max(feature.window_s for feature in FEATURES) * 1_000_000
+    load_events(
+        connection,
+        livemode=livemode,
+        from_us=max(0, first_us - reach_us),
+        until_us=epoch_us(split.test_until),
+    )
+    connection.execute(
+        _WANTED,
+        {
+            "first_us": first_us,
+            "choose_us": choose_us,
+            "train_us": epoch_us(split.train_until),
+            "test_us": epoch_us(split.test_until),
+            "delay_us": split.label_delay // _US,
+        },
+    )
+    part, early_targets = _read(connection)
+    end = int(part.at_us.searchsorted(epoch_us(split.train_until)))
     return Dataset(
-        train=part(first_us, split.train_until),
-        test=part(epoch_us(split.train_until), split.test_until),
+        train=part.between(0, end),
+        test=part.between(end, len(part.targets)),
+        early_targets=early_targets[:end],
         split=split,
         trained_from=_instant(first_us),
+        choose_from=_instant(choose_us),
+        livemode=livemode,
         snapshot=snapshot,
     )
 
 
 def load_events(
-    connection: "DuckDBPyConnection", until: datetime, *, events: str, livemode: bool
+    connection: "DuckDBPyConnection", *, livemode: bool, from_us: int, until_us: int
 ) -> None:
     """Make `feature_payments` and `feature_labels`: the two relations that features read."""
-    bounds = {"livemode": livemode, "until_us": epoch_us(until)}
-    connection.execute(_UUID_OF_TYPEID)
-    connection.execute(_PAYMENTS.format(events=events), bounds)
-    connection.execute(_LABELS.format(events=events), bounds)
+    bounds = {"livemode": livemode, "from_us": from_us, "until_us": until_us}
+    for name in ("feature_payments", "feature_labels"):
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql_text(name)}", bounds)
 
 
-def _vectors(connection: "DuckDBPyConnection") -> tuple[list[Any], Any, Any, Any, Any]:
+def _first_us(connection: "DuckDBPyConnection", split: Split, livemode: bool, max_rows: int) -> int:
+    judged_us = epoch_us(split.train_until - split.label_delay)
+    bounds = {
+        "livemode": livemode,
+        "from_us": epoch_us(split.train_from) if split.train_from else 0,
+        "judged_us": judged_us,
+        "most": max_rows,
+    }
+    row = connection.execute(_FIRST, bounds).fetchone()
+    return int(row[0]) if row and row[0] is not None else judged_us
+
+
+def _choose_us(split: Split, first_us: int) -> int:
+    """Where the last quarter of the judged training days begins."""
+    judged_us = epoch_us(split.train_until - split.label_delay)
+    return judged_us - round((judged_us - first_us) * _LATE_SHARE)
+
+
+def _read(connection: "DuckDBPyConnection") -> tuple[Part, Any]:
+    """All wanted rows in order of time, and their targets as known at the choice."""
     import numpy as np
 
-    features = compile_features("feature_payments", "feature_labels")
+    blocks = list(_blocks(connection))
+    if not blocks:
+        empty = np.empty((0, len(feature_names())), np.float32)
+        none = np.empty(0, np.int64)
+        text = np.empty(0, object)
+        return Part(empty, none.astype(np.int8), none, text, none, text), none.astype(np.int8)
+    # Column by column, so that no more than one is held twice.
+    columns = [np.concatenate([block[place] for block in blocks]) for place in range(7)]
+    *kept, early_targets = columns
+    return Part(*kept), early_targets
+
+
+def _blocks(connection: "DuckDBPyConnection") -> Iterator[tuple[Any, ...]]:
+    """Columns as `Part` has them, and the targets at the choice, some thousand rows at a time."""
+    import numpy as np
+
+    features = compile_features("feature_payments", "feature_labels", wanted="feature_wanted")
     result = connection.execute(_ROWS.format(features=features))
     names = [feature.name for feature in FEATURES]
-    ids, times, instruments, amounts = [], [], [], []
-    matrix: list[Any] = []
-    while chunk := result.fetchmany(20_000):
-        block = np.empty((len(chunk), len(feature_names())), dtype=np.float32)
-        for row, found in enumerate(chunk):
-            payment_id, at_us, instrument, amount, method, currency, customer, device = found[:8]
-            facts = PaymentFacts(at_us, amount, method, currency, customer, device)
-            block[row] = finish(dict(zip(names, found[8:], strict=True)), facts)
-            ids.append(payment_id)
-            times.append(at_us)
-            instruments.append(instrument)
-            amounts.append(amount)
-        matrix.append(block)
-    rows = np.concatenate(matrix) if matrix else np.empty((0, len(feature_names())), np.float32)
-    return ids, np.array(times, np.int64), np.array(instruments), np.array(amounts, np.int64), rows
+    facts_width = 11
+    while chunk := result.fetchmany(_AT_ONCE):
+        rows = np.empty((len(chunk), len(feature_names())), dtype=np.float32)
+        for place, found in enumerate(chunk):
+            at_us, amount, method, currency, customer, device, ip = found[1], *found[5:11]
+            facts = PaymentFacts(at_us, amount, method, currency, customer, device, ip)
+            rows[place] = finish(dict(zip(names, found[facts_width:], strict=True)), facts)
+        ids, at_us, cards, fraud, early, amounts = list(zip(*chunk, strict=True))[:6]
+        yield (
+            rows,
+            np.array(fraud, np.int8),
+            np.array(at_us, np.int64),
+            np.array(cards, object),
+            np.array(amounts, np.int64),
+            np.array(ids, object),
+            np.array(early, np.int8),
+        )
 
 
 def _instant(us: int) -> datetime:

@@ -39,7 +39,16 @@ def test_a_day_is_paid_settled_reconciled_and_reported(tmp_path: Path) -> None:
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     report = json.loads((data / "report.json").read_text())
     assert set(report) == {
-        *("payments", "ledger", "breaks", "settlements", "statements", "model", "elapsed_s"),
+        *(
+            "payments",
+            "ledger",
+            "breaks",
+            "settlements",
+            "statements",
+            "model",
+            "risk",
+            "elapsed_s",
+        ),
     }
     payments = report["payments"]
     assert payments["created"] == 120
@@ -60,7 +69,12 @@ def test_a_day_is_paid_settled_reconciled_and_reported(tmp_path: Path) -> None:
         assert 0 <= settled["payout_minor"] <= max(settled["net_minor"], 0)
     assert len(report["statements"]) == 3 * len(report["settlements"])
     assert all(Path(path).stat().st_size for path in report["statements"])
-    assert set(report["model"]) == {"version", "auc", "ap"}
+    model, risk = report["model"], report["risk"]
+    assert (model["version"], model["challenger"]) == ("1", "2")
+    assert sum(risk["decisions"].values()) == payments["created"]
+    assert sum(risk["challenger"].values()) == payments["created"]
+    assert (risk["replayed"], risk["replayed_otherwise"]) == (payments["created"], 0)
+    assert risk["labels_known"] >= 1
     assert "Every fault found, none invented, books verified" in done.stdout
     assert not (data / "dev.pid").exists(), "what was started was stopped"
 

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from online.kernel import ids
 from online.kernel.clock import write_offset
@@ -267,6 +268,24 @@ def test_what_is_open_to_anybody_says_that_it_is_well(dev: Dev):
         "signing_secret", "publishable_key", "admin_token", "database_url", "sandbox_url",
     }  # fmt: skip
     assert wanted <= dev.about.keys()
+
+
+def test_prometheus_is_told_on_a_port_of_its_own_and_of_nothing_that_a_caller_chose(dev: Dev):
+    asked = {"amount": 500_00, "payment_method": {"type": "upi", "vpa": "asha@khata"}}
+    bearer = {"Authorization": f"Bearer {dev.token()}"}
+    assert httpx.post(f"{dev.base_url}/api/v1/risk/assess", json=asked, headers=bearer).is_success
+    assert httpx.get(f"{dev.base_url}/metrics").status_code == 404
+    answer = httpx.get(dev.about["metrics_url"])
+    assert answer.status_code == 200
+    families = {family.name: family for family in text_string_to_metric_families(answer.text)}
+    labels = {
+        name for family in families.values() for sample in family.samples for name in sample.labels
+    }
+    assert labels <= {"decision", "level", "reason", "mode", "version", "role", "code", "le"}
+    assessed = families["risk_assessment_duration_seconds"].samples
+    assert sum(s.value for s in assessed if s.name.endswith("_count")) > 0
+    (by_rules,) = families["risk_engine_failures"].samples[:1]
+    assert by_rules.labels == {"reason": "no_model", "mode": "rules"}
 
 
 def test_stopped_it_ends_cleanly_and_started_again_it_knows_everything(

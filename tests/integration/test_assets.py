@@ -628,16 +628,31 @@ def test_a_training_set_comes_back_as_it_was_stored(house: House) -> None:
             rows=rng.normal(size=(size, len(feature_names()))).astype(np.float32),
             targets=(rng.random(size) < 0.3).astype(np.int8),
             at_us=np.arange(size, dtype=np.int64),
-            instruments=np.array([f"i{n % 3}" for n in range(size)]),
+            cards=np.array([f"i{n % 3}" for n in range(size)], object),
             amounts=rng.integers(1, 2**53, size),
+            payment_ids=np.array(
+                [str(ids.derived("payment", str(n))) for n in range(size)], object
+            ),
         )
 
     split = Split(noon(DAY), noon(DAY) + timedelta(days=20), timedelta(days=7))
-    dataset = Dataset(part(40), part(7), split, noon(DAY) - timedelta(days=30), "17")
+    dataset = Dataset(
+        train=part(40),
+        test=part(7),
+        early_targets=(rng.random(40) < 0.2).astype(np.int8),
+        split=split,
+        trained_from=noon(DAY) - timedelta(days=30),
+        choose_from=noon(DAY) - timedelta(days=20),
+        livemode=False,
+        snapshot="17",
+    )
     assert training_table.store(house.warehouse, dataset) == 47
     found = training_table.load(house.warehouse)
-    assert (found.split, found.trained_from, found.snapshot) == (split, dataset.trained_from, "17")
+    for name in ("split", "trained_from", "choose_from", "livemode", "snapshot"):
+        assert getattr(found, name) == getattr(dataset, name), name
+    assert found.digest() == dataset.digest()
+    assert np.array_equal(found.early_targets, dataset.early_targets)
     for kept, stored in ((found.train, dataset.train), (found.test, dataset.test)):
-        for name in ("rows", "targets", "at_us", "instruments", "amounts"):
+        for name in kept.__struct_fields__:
             assert np.array_equal(getattr(kept, name), getattr(stored, name)), name
         assert kept.rows.dtype == np.float32

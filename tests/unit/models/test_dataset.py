@@ -6,11 +6,11 @@ import duckdb
 import numpy as np
 import pytest
 
-from models.fraud.dataset import _UUID_OF_TYPEID, Split, build_dataset, latest_split, load_events
+from models.fraud.dataset import Split, build_dataset, latest_split, load_events
 from models.fraud.features import PaymentFacts, epoch_us, feature_names, finish
-from online.kernel import ids
 from tests.unit.models import oracle
 from tests.unit.models.synthetic import START, Label, event_log, history
+from warehouse import macros
 
 DELAY = timedelta(days=7)
 SPLIT = Split(START + timedelta(days=25), START + timedelta(days=45), DELAY)
@@ -19,7 +19,8 @@ SPLIT = Split(START + timedelta(days=25), START + timedelta(days=45), DELAY)
 @pytest.fixture
 def duck():
     with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+        for statement in ("SET TimeZone = 'UTC'", *macros.statements()):
+            connection.execute(statement)
         yield connection
 
 
@@ -87,7 +88,7 @@ def test_live_payments_are_another_world(duck):
     payments, labels = history(100, 45, seed=7)
     event_log(duck, payments, labels)
     duck.execute("UPDATE raw_events SET livemode = true WHERE epoch_us(timestamp) % 2 = 0")
-    load_events(duck, SPLIT.test_until, events="raw_events", livemode=True)
+    load_events(duck, livemode=True, from_us=0, until_us=epoch_us(SPLIT.test_until))
     (live,) = duck.execute("SELECT count(*) FROM feature_payments").fetchone()
     assert 0 < live < 100
 
@@ -105,13 +106,3 @@ def test_latest_split_ends_after_the_newest_payment(duck):
 def test_a_split_needs_time_for_its_test():
     with pytest.raises(ValueError, match="no time is left"):
         Split(START, START + DELAY, DELAY)
-
-
-def test_typeids_are_decoded_in_sql(duck):
-    duck.execute(_UUID_OF_TYPEID)
-    for number in range(200):
-        id_ = ids.derived("payment", str(number))
-        (found,) = duck.execute(
-            "SELECT uuid_of_typeid($id)", {"id": ids.encode("pay", id_)}
-        ).fetchone()
-        assert found == id_

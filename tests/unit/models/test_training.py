@@ -1,4 +1,4 @@
-"""From an event log to a published bundle, with a real MLflow on a SQLite file."""
+"""From an event log to a chosen, calibrated, recorded model that can be made again."""
 
 import random
 
@@ -6,113 +6,164 @@ import duckdb
 import msgspec
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
-from models.fraud.bundle import read_bundle
+from models.fraud.calibration import Calibrated, calibrated, fit_sigmoid, log_odds
 from models.fraud.dataset import build_dataset, latest_split
 from models.fraud.features import feature_names, feature_set_hash
-from models.fraud.promotion import Gates
-from models.fraud.registry import (
-    MODEL,
-    TRUSTED_TYPES,
-    Tracking,
-    champion_version,
-    promote_version,
-    record,
-    versions,
-)
-from models.fraud.training import TrainingParams, fit
+from models.fraud.onnx_export import OnnxModel, compare, to_onnx
+from models.fraud.recording import recipe_of, record
+from models.fraud.tracking import MODEL, TRUSTED_TYPES, Tracking, client_of
+from models.fraud.training import ALGORITHMS, TrainingParams, best, fit, fit_estimator
 from online.kernel import ids
 from online.sandbox.world import World
-from tests.unit.models.synthetic import START, Label, Payment, drawn_id, event_log, history
-from tests.unit.models.test_dataset import SPLIT
+from tests.unit.models.synthetic import START, Label, Payment, drawn_id, event_log
+from tests.unit.models.trained import made_dataset
+from warehouse import macros
 
-SMALL = TrainingParams(max_iter=40)
-EASY = Gates(max_latency_us=1e6)  # the machine that runs tests may be busy
-
-
-@pytest.fixture(scope="module")
-def dataset():
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        event_log(connection, *history(6_000, 45, seed=9))
-        return build_dataset(connection, SPLIT, snapshot="12")
+SMALL = TrainingParams(max_iter=40, trees=20)
 
 
 @pytest.fixture(scope="module")
-def trained(dataset):
-    return fit(dataset, SMALL)
+def trained():
+    return fit(made_dataset(), SMALL)
 
 
-@pytest.fixture
-def tracking(tmp_path):
-    return Tracking(uri=f"sqlite:///{tmp_path}/mlflow.db", artifacts=tmp_path / "artifacts")
+def test_the_best_on_the_late_days_is_chosen_and_all_are_told_of(trained):
+    assert [tried.params.algorithm for tried in trained.tried] == list(ALGORITHMS)
+    chosen = max(trained.tried, key=lambda tried: tried.measures["ap"].value)
+    assert best(trained.tried) is chosen
+    assert trained.params == chosen.params
+    assert trained.metrics["auc"] > 0.85
+    assert trained.metrics["ap"] > 10 * trained.metrics["fraud_rate"]
+
+
+def test_candidates_learn_only_what_was_known_at_the_choice():
+    dataset = made_dataset()
+    early, late = dataset.early, dataset.late
+    assert 0 < len(early.targets) < len(dataset.train.targets) - len(late.targets)
+    gap_us = int(late.at_us[0] - early.at_us[-1])
+    assert gap_us > 0.99 * dataset.split.label_delay.total_seconds() * 1e6
+    assert early.targets.sum() <= dataset.train.targets[: len(early.targets)].sum()
+    blind = msgspec.structs.replace(dataset, early_targets=np.zeros_like(dataset.early_targets))
+    with pytest.raises(ValueError, match="hold no fraud that was known then"):
+        fit(blind, SMALL)
+
+
+@pytest.mark.parametrize("seed", [3, 5])
+def test_a_forest_whose_lowest_score_many_share_has_not_drifted(seed):
+    """The edge of the lowest bin is a score that ONNX gives with another last digit."""
+    params = msgspec.structs.replace(SMALL, algorithm="random_forest", seed=seed)
+    assert fit(made_dataset(), params, ("random_forest",)).drift["score"] < 0.5
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("slope", [1.0, 0.2, 3.0])
+def test_onnx_is_scikit_learn_however_it_is_calibrated(algorithm, slope):
+    dataset = made_dataset()
+    params = msgspec.structs.replace(SMALL, algorithm=algorithm)
+    estimator = fit_estimator(dataset.train.rows, dataset.train.targets, params)
+    model = Calibrated(estimator, slope, -1.3)
+    onnx = OnnxModel(to_onnx(model, dataset.train.rows.shape[1]))
+    # Beyond what was seen, too: each column reaches ten times as far.
+    far = np.random.default_rng(5).choice([0.1, 1, 10], dataset.train.rows.shape)
+    rows = np.concatenate([dataset.train.rows, dataset.train.rows * far]).astype(np.float32)
+    parity = compare(model, onnx.scores, rows)
+    assert parity.rows == len(rows) > 7_000
+    assert parity.max_abs_diff <= 1e-5
+    assert onnx.score(rows[0].tolist()) == pytest.approx(onnx.scores(rows[:1])[0], abs=1e-7)
+
+
+def test_the_same_seed_gives_the_same_model(trained):
+    again = fit(made_dataset(), SMALL)
+    assert again.onnx == trained.onnx
+    assert again.metrics == trained.metrics
+    assert again.measures == trained.measures
+
+
+def test_the_sigmoid_is_the_likeliest_one():
+    """Against scikit-learn's own regression on the same log-odds, without its penalty."""
+    random_ = np.random.default_rng(2)
+    scores = random_.beta(0.4, 6, 20_000)
+    targets = (random_.random(20_000) < calibrated(scores, 0.6, -1.1)).astype(int)
+    slope, intercept = fit_sigmoid(scores, targets)
+    reference = LogisticRegression(C=1e9, tol=1e-10).fit(log_odds(scores)[:, None], targets)
+    assert slope == pytest.approx(float(reference.coef_[0, 0]), abs=0.01)
+    assert intercept == pytest.approx(float(reference.intercept_[0]), abs=0.02)
+    found = calibrated(scores, slope, intercept)
+    assert found.mean() == pytest.approx(targets.mean(), rel=0.01)
+
+
+def test_calibration_keeps_the_order_and_undoes_a_weighting():
+    dataset = made_dataset()
+    params = msgspec.structs.replace(
+        SMALL, algorithm="hist_gradient_boosting", class_weight="balanced"
+    )
+    weighted = fit(dataset, params, ("hist_gradient_boosting",))
+    raw = weighted.model.estimator.predict_proba(dataset.test.rows.astype(np.float64))[:, 1]
+    inside = (raw > 1e-6) & (raw < 1 - 1e-6)
+    order = np.argsort(raw[inside], kind="stable")
+    assert (np.diff(weighted.scores[inside][order]) >= -1e-6).all()
+    rate = float(dataset.test.targets.mean())
+    assert abs(weighted.scores.mean() - rate) < abs(raw.mean() - rate)
+
+
+@pytest.mark.parametrize("frauds", [0, 1, 5])
+def test_few_frauds_and_a_reversed_order_give_no_certainty(frauds):
+    scores = np.linspace(0.01, 0.99, 200)
+    targets = np.zeros(200, int)
+    targets[:frauds] = 1  # the lowest scores
+    slope, intercept = fit_sigmoid(scores, targets)
+    assert slope > 0
+    assert calibrated(scores, slope, intercept).max() < 0.2
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_every_algorithm_is_stored_without_pickle_and_loads_the_same(algorithm):
+    import skops.io
+
+    dataset = made_dataset()
+    params = msgspec.structs.replace(SMALL, algorithm=algorithm)
+    estimator = fit_estimator(dataset.train.rows, dataset.train.targets, params)
+    content = skops.io.dumps(Calibrated(estimator, 0.9, 0.1))
+    assert set(skops.io.get_untrusted_types(data=content)) <= set(TRUSTED_TYPES)
+    again = skops.io.loads(content, trusted=list(TRUSTED_TYPES))
+    rows = dataset.test.rows
+    expected = Calibrated(estimator, 0.9, 0.1).predict_proba(rows)
+    assert np.array_equal(again.predict_proba(rows), expected)
 
 
 @pytest.mark.slow
-def test_train_record_promote_and_score(dataset, trained, tracking, tmp_path):
+def test_a_stranger_finds_everything_in_the_run(trained, tmp_path):
     import mlflow
 
-    published = tmp_path / "models" / "champion.bundle"
+    tracking = Tracking(uri=f"sqlite:///{tmp_path}/mlflow.db", artifacts=tmp_path / "artifacts")
+    dataset = made_dataset()
     recorded = record(trained, dataset, tracking)
-    assert champion_version(tracking) is None
-
-    decision = promote_version(recorded.version, tracking, published, EASY)
-    assert decision.promote, decision.reasons
-    assert champion_version(tracking) == recorded.version == "1"
-
-    bundle = read_bundle(published, feature_names(), feature_set_hash())
-    rows = dataset.test.rows
-    ours = np.array([bundle.score(row.tolist()) for row in rows])
-    kept = mlflow.sklearn.load_model(f"models:/{MODEL}@champion")
-    assert np.abs(ours - kept.predict_proba(rows)[:, 1]).max() <= 1e-5
-    assert bundle.manifest.run_id == recorded.run_id
-
-    run = mlflow.MlflowClient(tracking.uri).get_run(recorded.run_id)
+    client = client_of(tracking)
+    run = client.get_run(recorded.run_id)
     assert run.data.params["feature_set"] == feature_set_hash()
     assert run.data.params["snapshot"] == "12"
-    assert run.data.metrics["auc"] == pytest.approx(trained.metrics["auc"])
-    names = {item.path for item in mlflow.MlflowClient().list_artifacts(recorded.run_id, "plots")}
-    assert names == {"plots/calibration.png", "plots/precision_recall.png"}
+    assert run.data.metrics["ap"] == trained.metrics["ap"]
+    assert run.data.metrics["ap_low"] <= run.data.metrics["ap"] <= run.data.metrics["ap_high"]
+    weeks = client.get_metric_history(recorded.run_id, "week_frauds")
+    assert sum(point.value for point in weeks) == dataset.test.targets.sum()
+    names = {item.path.removeprefix("plots/") for item in
+             client.list_artifacts(recorded.run_id, "plots")}  # fmt: skip
+    assert names == {
+        "calibration.png", "gain.png", "importance.png", "precision_recall.png",
+        "score_distribution.png", "weeks.png",
+    }  # fmt: skip
+    children = client.search_runs(
+        [run.info.experiment_id], f"tags.`mlflow.parentRunId` = '{recorded.run_id}'"
+    )
+    assert {child.data.params["algorithm"] for child in children} == set(ALGORITHMS)
+    assert "chosen on the late training days" in run.data.tags["mlflow.note.content"]
+    assert recipe_of(recorded.run_id, tracking).params == trained.params
 
-    # A second, worse one is refused, and nothing moves.
-    worse = fit(dataset, TrainingParams(max_iter=1, max_leaf_nodes=2))
-    second = record(worse, dataset, tracking)
-    assert second.champion is not None
-    assert second.champion.version == "1"
-    before = published.read_bytes()
-    refused = promote_version(second.version, tracking, published, EASY)
-    assert not refused.promote
-    assert any("ap_against_champion" in reason for reason in refused.reasons)
-    assert champion_version(tracking) == "1"
-    assert published.read_bytes() == before
-    listed = versions(tracking)
-    assert [row["decision"] for row in listed] == ["refused", "promoted"]
-    assert [row["champion"] for row in listed] == [False, True]
-
-
-def test_metrics_and_parity(trained):
-    assert trained.metrics["auc"] > 0.85
-    assert trained.metrics["ap"] > 10 * trained.metrics["fraud_rate"]
-    assert trained.parity.rows > 0
-    assert trained.parity.max_abs_diff <= 1e-5
-
-
-def test_the_same_seed_gives_the_same_model(dataset, trained):
-    again = fit(dataset, SMALL)
-    assert again.onnx == trained.onnx
-    assert again.metrics == trained.metrics
-
-
-def test_logistic_regression_converts_too(dataset):
-    trained = fit(dataset, TrainingParams(algorithm="logistic_regression"))
-    assert trained.parity.max_abs_diff <= 1e-5
-    assert trained.metrics["auc"] > 0.85
-
-
-def test_history_without_fraud_is_refused(dataset):
-    empty = msgspec.structs.replace(dataset.train, targets=np.zeros_like(dataset.train.targets))
-    with pytest.raises(ValueError, match="no fraud"):
-        fit(msgspec.structs.replace(dataset, train=empty), SMALL)
+    kept = mlflow.sklearn.load_model(f"models:/{MODEL}/{recorded.version}")
+    again = kept.predict_proba(dataset.test.rows)[:, 1]
+    assert np.abs(again - trained.scores).max() <= 1e-5
 
 
 @pytest.mark.slow
@@ -130,13 +181,24 @@ def test_the_sandbox_world_can_be_learned():
         if found.label_known_at is not None:
             labels.append(Label(payment, found.label_known_at, found.fraud))
     with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+        for statement in ("SET TimeZone = 'UTC'", *macros.statements()):
+            connection.execute(statement)
         event_log(connection, payments, labels)
         dataset = build_dataset(connection, latest_split(connection))
-    trained = fit(dataset, TrainingParams())
-    print(f"world: AUC {trained.metrics['auc']:.3f}, AP {trained.metrics['ap']:.3f}")
-    assert trained.metrics["auc"] > 0.85
+    found = fit(dataset, TrainingParams())
+    print(
+        f"world: {found.params.algorithm}, AUC {found.metrics['auc']:.3f},"
+        f" AP {found.metrics['ap']:.3f}, calibration {found.metrics['calibration_error']:.4f}"
+    )
+    assert found.metrics["auc"] > 0.85
+    assert found.metrics["calibration_error"] < 0.01
+    assert found.parity.max_abs_diff <= 1e-5
+    assert len(feature_names()) == found.model.estimator.n_features_in_
 
 
 def test_only_named_types_are_trusted():
-    assert len(TRUSTED_TYPES) == 1
+    assert set(TRUSTED_TYPES) == {
+        "models.fraud.calibration.Calibrated",
+        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "sklearn.tree._tree.Tree",
+    }
