@@ -49,7 +49,7 @@ _AT_ONCE: Final = 20_000
 _MEMORY: Final = "2GB"  # of DuckDB; the rest is the forest and its rows
 
 PARAMS: Final = TrainingParams(
-    algorithm="random_forest", trees=100, forest_leaf=5, forest_features=0.15
+    algorithm="random_forest", trees=200, forest_leaf=10, forest_features=0.2
 )
 
 # Rows in the order of time, and by id within a microsecond: the order of the files is no matter.
