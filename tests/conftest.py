@@ -8,12 +8,17 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 
 from online.platform.embedded_postgres import EmbeddedPostgres
 from online.platform.migrations.run import upgrade
 from tests.databases import PASSWORDS, as_role, fresh_database
+
+# How long an example takes says something about the machine; what is fast is measured elsewhere.
+hypothesis.settings.register_profile("khata", deadline=None)
+hypothesis.settings.load_profile("khata")
 
 _TODAY = datetime.now(UTC).date()
 
