@@ -188,6 +188,7 @@ def test_every_kind_of_aggregate_is_rebuilt(clone):
     assert {kind for (kind,) in kinds} <= AGGREGATES.keys()
     assert AGGREGATES.keys() == {
         "intent", "payment", "attempt", "refund", "dispute", "settlement", "break", "device",
+        "review", "risk_list", "risk_terms",
     }  # fmt: skip
 
 
