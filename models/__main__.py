@@ -13,13 +13,19 @@ COMMANDS = (lifecycle, backtest, rules, parity, compile_sql)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0, or 1 when what it looked at does not hold."""
+    """Run one command; 0, 1 when what it looked at does not hold, 2 without a lake to look at."""
+    from warehouse.connection import WarehouseError
+
     parser = argparse.ArgumentParser(prog="python -m models", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for module in COMMANDS:
         module.add(commands)
     options = parser.parse_args(arguments)
-    found: int = options.run(options)
+    try:
+        found: int = options.run(options)
+    except WarehouseError as error:
+        print(error, file=sys.stderr)
+        return 2
     return found
 
 

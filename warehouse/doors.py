@@ -40,7 +40,11 @@ def add_lake(parser: argparse.ArgumentParser) -> None:
 
 def open_lake(chosen: argparse.Namespace) -> Warehouse:
     """The lake, read only. Raises `WarehouseError` with what is missing or cannot be reached."""
-    config = lake_config(chosen.data, chosen.catalog, chosen.data_path)
+    return opened(lake_config(chosen.data, chosen.catalog, chosen.data_path))
+
+
+def opened(config: LakeConfig) -> Warehouse:
+    """The lake there. Raises `WarehouseError` if it cannot be reached, without its password."""
     try:
         return Warehouse(config)
     except duckdb.Error as error:

@@ -6,6 +6,7 @@ command.
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -32,22 +33,21 @@ def records(parser: argparse.ArgumentParser) -> None:
 
 def lake(parser: argparse.ArgumentParser) -> None:
     """Where the warehouse is."""
-    parser.add_argument("--warehouse", help="DuckLake catalog; default: that of the data folder")
-    parser.add_argument("--lake-data", help="where the lake keeps its files")
-
-
-def open_lake(options: argparse.Namespace, *, read_only: bool = True) -> "Warehouse":
-    """The lake that the arguments name, else that of the data folder."""
-    from warehouse.connection import LakeConfig, Warehouse
-
-    folder = options.data / "lake"
-    config = LakeConfig(
-        catalog=options.warehouse or _written(options, "lake_database_url", f"{folder}.ducklake"),
-        data_path=options.lake_data or _written(options, "lake_path", str(folder)),
-        temp_directory=str(options.data / "tmp"),
-        read_only=read_only,
+    parser.add_argument(
+        "--warehouse", "--catalog", help="DuckLake catalog; default: that of the data folder"
     )
-    return Warehouse(config)
+    parser.add_argument("--lake-data", "--data-path", help="where the lake keeps its files")
+
+
+def open_lake(options: argparse.Namespace) -> "Warehouse":
+    """The lake that the arguments name, else that of the data folder; read only.
+
+    Raises `WarehouseError` with what is missing or cannot be reached.
+    """
+    from warehouse.doors import lake_config, opened
+
+    config = lake_config(options.data, options.warehouse, options.lake_data)
+    return opened(replace(config, temp_directory=str(options.data / "tmp")))
 
 
 def tracking(options: argparse.Namespace) -> "Tracking":
