@@ -1,0 +1,1 @@
+-- 3_late_money
