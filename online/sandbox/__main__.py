@@ -8,6 +8,7 @@
 import argparse
 import asyncio
 import signal
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -19,9 +20,12 @@ from granian.server.embed import Server
 from litestar import Litestar
 
 from online.kernel.clock import FileClock, SystemClock
+from online.kernel.errors import InvalidRequest
 from online.sandbox import documentation, fraud_engine
 from online.sandbox.app import create_app
+from online.sandbox.rails import RAILS
 from online.sandbox.running import Settings
+from online.sandbox.script import read_script
 from online.sandbox.world import World
 
 
@@ -34,7 +38,12 @@ def _arguments() -> argparse.Namespace:
     serve.add_argument("--data", type=Path, required=True, help="where the records are kept")
     serve.add_argument("--seed", type=int, default=7, help="decides reference numbers and faults")
     serve.add_argument("--clock", type=Path, help="clock file shared with the service")
-    serve.add_argument("--callback-url", help="the service to nudge when a payment ends")
+    serve.add_argument("--callback-url", help="the service to tell when an operation ends")
+    serve.add_argument(
+        "--callback-secrets", type=Path, help="JSON, rail → base64; without it nothing is told"
+    )
+    serve.add_argument("--script", type=Path, help="how the banks misbehave, in YAML")
+    serve.add_argument("--slow-s", type=float, default=2.0, help="how long a slow answer takes")
     serve.add_argument(
         "--hold-s", type=float, default=10.0, help="how long a timed-out answer is held back"
     )
@@ -80,12 +89,27 @@ def _magic(into: Path | None) -> None:
         into.write_text(documentation.page(), encoding="utf-8")
 
 
+def _check(script: Path) -> None:
+    """A script that nobody can follow is said before anything starts."""
+    try:
+        read_script(script.read_bytes())
+    except InvalidRequest as refused:
+        sys.exit(f"{script}: {refused.param or 'the file'}: {refused.detail}")
+    except OSError as error:
+        sys.exit(f"{script}: {error.strerror}")
+
+
 async def _serve(arguments: argparse.Namespace) -> None:
+    if arguments.script:
+        _check(arguments.script)
     settings = Settings(
         data=arguments.data,
         seed=arguments.seed,
         callback_url=arguments.callback_url,
+        callback_secrets=arguments.callback_secrets,
+        script=arguments.script,
         hold_s=arguments.hold_s,
+        slow_s=arguments.slow_s,
         pending_s=arguments.pending_s,
         payer_expiry_s=arguments.payer_expiry_s,
         public_url=arguments.public_url or f"http://127.0.0.1:{arguments.port}",
@@ -93,7 +117,32 @@ async def _serve(arguments: argparse.Namespace) -> None:
     clock = FileClock(arguments.clock) if arguments.clock else SystemClock()
     stopping = asyncio.Event()
     app = create_app(settings, clock, stopping)
+    announcing = asyncio.create_task(_announce(settings, arguments))
     await _run(app, arguments, stopping)
+    announcing.cancel()
+
+
+async def _announce(settings: Settings, arguments: argparse.Namespace) -> None:
+    """Says where everything is, once somebody is listening there."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(arguments.host, arguments.port)
+        except OSError:
+            await asyncio.sleep(0.1)
+            continue
+        writer.close()
+        break
+    data, url = settings.data.absolute(), f"http://{arguments.host}:{arguments.port}"
+    told = {
+        "banks": url,
+        "rails": ", ".join(f"{url}/rails/{name}" for name in RAILS),
+        "script": f"{url}/admin/script (GET, PUT, DELETE; docs/sandbox.md)",
+        "one rail": f"POST {url}/admin/rails/<rail>/behaviour",
+        "records": f"{url}/admin/operations, {url}/admin/movements; {data / 'bank.sqlite'}",
+        "files": f"POST {url}/admin/close-day writes them into the inbox that it names",
+        "callbacks": settings.callback_url or "none (--callback-url, --callback-secrets)",
+    }
+    print("\n".join(f"{name:10} {what}" for name, what in told.items()), flush=True)
 
 
 async def _serve_fraud_engine(arguments: argparse.Namespace) -> None:

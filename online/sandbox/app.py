@@ -1,11 +1,14 @@
-"""The sandbox as an HTTP service: routes, problems, and the hold of a timed-out answer.
+"""The sandbox as an HTTP service: routes, problems and wiring.
 
-Belongs here: handlers and wiring. Does not: what a bank decides (`bank.py`, `closing.py`).
+Belongs here: payers, disputes, the close of a day. Does not: the gateway's calls (`delivery.py`),
+scripts and records (`admin.py`), what a bank decides (`bank.py`, `closing.py`).
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -24,11 +27,13 @@ from online.kernel.errors import (
     NotFound,
     Refused,
 )
-from online.sandbox import closing, disputes, records, wire
+from online.sandbox import bank_books, callbacks, closing, cycles, disputes, fault_plans, wire
+from online.sandbox.admin import HANDLERS as ADMIN_HANDLERS
 from online.sandbox.bank import rail_named
 from online.sandbox.challenge import answer_challenge, show_challenge
+from online.sandbox.closing import BankFile
+from online.sandbox.delivery import enquire, operate
 from online.sandbox.disputes import Dispute
-from online.sandbox.magic import Operation
 from online.sandbox.rails import RAILS
 from online.sandbox.running import Sandbox, Settings
 
@@ -39,56 +44,12 @@ _HTTP_STATUS: Final[dict[type[Refused], int]] = {
     IdempotencyKeyMissing: 400,
     InvalidRequest: 400,
 }
-_OPERATIONS: Final = ("authorize", "capture", "void", "reverse", "refund", "payout")
-_MAX_KEY_LENGTH: Final = 255
 
 
 @get("/health")
 async def health(sandbox: NamedDependency[Sandbox]) -> dict[str, Any]:
     await sandbox.writer.run(lambda db: db.execute("select 1").fetchone())
     return {"status": "ok", "rails": list(RAILS)}
-
-
-@post("/rails/{rail:str}/{operation:str}", status_code=200)
-async def operate(
-    rail: FromPath[str],
-    operation: FromPath[str],
-    request: Request[Any, Any, Any],
-    sandbox: NamedDependency[Sandbox],
-) -> Response[Any]:
-    on = rail_named(rail)
-    if operation not in _OPERATIONS:
-        raise NotFound(f"no operation {operation[:40]!r}", param="operation")
-    name = cast(Operation, operation)
-    key = request.headers.get("idempotency-key", "")
-    if not 1 <= len(key) <= _MAX_KEY_LENGTH:
-        raise IdempotencyKeyMissing("a key of 1 to 255 characters", param="Idempotency-Key")
-    asked = wire.decode(await request.body(), wire.OperationRequest)
-    wire.check_shape(on, name, asked)
-    reply = await sandbox.writer.run(
-        lambda db: sandbox.bank.operate(db, on, name, asked, idempotency_key=key)
-    )
-    if reply.nudge_later:
-        sandbox.nudger.nudge(rail, asked.reference, after_s=sandbox.settings.pending_s)
-    if reply.dispute is not None:
-        _nudge_dispute(sandbox, reply.dispute, after_s=sandbox.settings.pending_s)
-    if reply.held:
-        await sandbox.hold()
-    if reply.answer is None:
-        return _problem(504, "lost", "the request was lost on its way", None)
-    return Response(reply.answer)
-
-
-@get("/rails/{rail:str}/operations/{reference:str}")
-async def enquire(
-    rail: FromPath[str], reference: FromPath[str], sandbox: NamedDependency[Sandbox]
-) -> Response[Any]:
-    on = rail_named(rail)
-    try:
-        answer = await sandbox.writer.run(lambda db: sandbox.bank.enquire(db, on, reference))
-    except NotFound:
-        return Response({"status": "not_found"}, status_code=404)
-    return Response(answer)
 
 
 @post("/payer/{action:str}", status_code=200)
@@ -98,12 +59,17 @@ async def payer_acts(
     if action not in ("approve", "decline"):
         raise NotFound(f"no action {action[:40]!r}", param="action")
     asked = wire.decode(await request.body(), wire.PayerAction)
-    rail, answer = await sandbox.writer.run(
-        lambda db: sandbox.bank.payer_acts(
-            db, asked.reference, approves=action == "approve", funding=asked.funding
+
+    def act(db: sqlite3.Connection) -> wire.Answer:
+        approves = action == "approve"
+        rail, answer = sandbox.bank.payer_acts(
+            db, asked.reference, approves=approves, funding=asked.funding
         )
-    )
-    sandbox.nudger.nudge(rail, asked.reference)
+        callbacks.plan(db, rail=rail, reference=asked.reference, due_at=sandbox.clock.now())
+        return answer
+
+    answer = await sandbox.writer.run(act)
+    sandbox.postman.wake()
     return Response(answer)
 
 
@@ -137,8 +103,14 @@ async def open_dispute(
 ) -> wire.DisputeView:
     asked = wire.decode(await request.body(), wire.OpenDispute)
     now, seed = sandbox.clock.now(), sandbox.settings.seed
-    dispute = await sandbox.writer.run(lambda db: disputes.open_for(db, asked, at=now, seed=seed))
-    _nudge_dispute(sandbox, dispute)
+
+    def work(db: sqlite3.Connection) -> Dispute:
+        dispute = disputes.open_for(db, asked, at=now, seed=seed)
+        _tell_of_dispute(db, dispute, now)
+        return dispute
+
+    dispute = await sandbox.writer.run(work)
+    sandbox.postman.wake()
     return dispute.view()
 
 
@@ -149,15 +121,19 @@ async def decide_dispute(
     if verdict not in ("won", "lost"):
         raise NotFound(f"no verdict {verdict[:40]!r}", param="verdict")
     now = sandbox.clock.now()
-    dispute = await sandbox.writer.run(
-        lambda db: disputes.decide(db, reference, cast(disputes.Verdict, verdict), now)
-    )
-    _nudge_dispute(sandbox, dispute)
+
+    def work(db: sqlite3.Connection) -> Dispute:
+        dispute = disputes.decide(db, reference, cast(disputes.Verdict, verdict), now)
+        _tell_of_dispute(db, dispute, now)
+        return dispute
+
+    dispute = await sandbox.writer.run(work)
+    sandbox.postman.wake()
     return dispute.view()
 
 
-def _nudge_dispute(sandbox: Sandbox, dispute: Dispute, *, after_s: float = 0) -> None:
-    sandbox.nudger.nudge(dispute.rail, dispute.reference, to="disputes", after_s=after_s)
+def _tell_of_dispute(db: sqlite3.Connection, dispute: Dispute, at: datetime) -> None:
+    callbacks.plan(db, rail=dispute.rail, reference=dispute.reference, due_at=at, kind="dispute")
 
 
 @post("/admin/close-day", status_code=200)
@@ -165,19 +141,40 @@ async def close_day(
     request: Request[Any, Any, Any], sandbox: NamedDependency[Sandbox]
 ) -> dict[str, Any]:
     asked = wire.decode(await request.body(), wire.CloseDay)
-    inbox = Path(asked.inbox)
-    if not inbox.is_absolute() or "\0" in asked.inbox:
+    day, seed = asked.bank_day, sandbox.settings.seed
+    _refuse_future(sandbox, day)
+    files = await sandbox.up_to_date(lambda db: closing.close_day(db, day, seed=seed))
+    return {"bank_day": day, "files": await _deliver(sandbox, files, asked.inbox)}
+
+
+@post("/admin/close-cycle", status_code=200)
+async def close_cycle(
+    request: Request[Any, Any, Any], sandbox: NamedDependency[Sandbox]
+) -> dict[str, Any]:
+    asked = wire.decode(await request.body(), wire.CloseCycle)
+    day, seed = asked.bank_day, sandbox.settings.seed
+    cycle = cycles.number_of(day, asked.cycle)
+    _refuse_future(sandbox, day)
+    files = await sandbox.up_to_date(lambda db: closing.close_cycle(db, day, cycle, seed=seed))
+    delivered = await _deliver(sandbox, files, asked.inbox)
+    return {"bank_day": day, "cycle": asked.cycle, "files": delivered}
+
+
+def _refuse_future(sandbox: Sandbox, day: date) -> None:
+    if day > cycles.bank_day(sandbox.clock.now()):
+        raise Conflict(f"{day} has not begun", param="bank_day")
+
+
+async def _deliver(sandbox: Sandbox, files: Sequence[BankFile], into: str) -> list[str]:
+    """Into the inbox of whoever asked, with the truth about the faults beside our records."""
+    inbox = Path(into)
+    if not inbox.is_absolute() or "\0" in into:
         raise InvalidRequest("an absolute path", param="inbox")
-    if asked.bank_day > records.bank_day(sandbox.clock.now()):
-        raise Conflict(f"{asked.bank_day} has not begun", param="bank_day")
-    seed = sandbox.settings.seed
-    files = await sandbox.writer.run(lambda db: closing.close_day(db, asked.bank_day, seed=seed))
     await _write_truth(sandbox)
     try:
-        paths = await asyncio.to_thread(closing.deliver, files, inbox)
+        return await asyncio.to_thread(closing.deliver, files, inbox)
     except OSError as error:
         raise InvalidRequest(f"cannot write there: {error.strerror}", param="inbox") from None
-    return {"bank_day": asked.bank_day, "files": paths}
 
 
 @post("/admin/faults", status_code=200)
@@ -185,7 +182,7 @@ async def plan_faults(
     request: Request[Any, Any, Any], sandbox: NamedDependency[Sandbox]
 ) -> wire.FaultPlan:
     plan = wire.decode(await request.body(), wire.FaultPlan)
-    await sandbox.writer.run(lambda db: closing.set_fault_plan(db, plan))
+    await sandbox.writer.run(lambda db: fault_plans.set_fault_plan(db, plan))
     return plan
 
 
@@ -194,17 +191,17 @@ async def set_opening(
     request: Request[Any, Any, Any], sandbox: NamedDependency[Sandbox]
 ) -> wire.Opening:
     asked = wire.decode(await request.body(), wire.Opening)
-    await sandbox.writer.run(lambda db: closing.set_opening(db, asked.bank, asked.amount_minor))
+    await sandbox.writer.run(lambda db: bank_books.set_opening(db, asked.bank, asked.amount_minor))
     return asked
 
 
 @get("/admin/truth")
 async def get_truth(sandbox: NamedDependency[Sandbox]) -> dict[str, Any]:
-    return {"faults": await sandbox.writer.run(closing.truth)}
+    return {"faults": await sandbox.writer.run(fault_plans.truth)}
 
 
 async def _write_truth(sandbox: Sandbox) -> None:
-    faults = await sandbox.writer.run(closing.truth)
+    faults = await sandbox.writer.run(fault_plans.truth)
     content = msgspec.json.format(msgspec.json.encode({"faults": faults}), indent=2)
     await asyncio.to_thread(
         closing.write_atomically, sandbox.settings.data / "truth.json", content + b"\n"
@@ -239,10 +236,12 @@ def create_app(settings: Settings, clock: Clock, stopping: asyncio.Event | None 
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         sandbox = Sandbox(settings, clock, stopping or asyncio.Event())
         app.state.sandbox = sandbox
+        await sandbox.start()
+        sandbox.postman.start()
         try:
             yield
         finally:
-            await sandbox.nudger.close()
+            await sandbox.postman.close()
             await asyncio.to_thread(sandbox.writer.close)
 
     def provide_sandbox(request: Request[Any, Any, Any]) -> Sandbox:
@@ -252,7 +251,7 @@ def create_app(settings: Settings, clock: Clock, stopping: asyncio.Event | None 
         route_handlers=[
             *(health, operate, enquire, payer_acts, show_challenge, answer_challenge),
             *(get_dispute, take_evidence, open_dispute, decide_dispute),
-            *(close_day, plan_faults, set_opening, get_truth),
+            *(close_day, close_cycle, plan_faults, set_opening, get_truth, *ADMIN_HANDLERS),
         ],
         dependencies={"sandbox": Provide(provide_sandbox, sync_to_thread=False)},
         exception_handlers={

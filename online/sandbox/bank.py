@@ -1,7 +1,7 @@
-"""What a bank decides: operations, enquiries and the payer's own yes or no.
+"""A bank at work: operations, enquiries, the payer's own yes or no, and what ends by itself.
 
-Belongs here: the rules, run inside the records' transaction (`writer.py`). Does not: HTTP, SQL,
-what an issuer finds (`cards.py`), disputes (`disputes.py`).
+Belongs here: what follows a decision, run inside the records' transaction (`writer.py`). Does not:
+HTTP, SQL, the decision (`decisions.py`), its words (`answers.py`), its effect (`moves.py`).
 Nothing here is raised for a business decline: a decline is an answer and is remembered.
 """
 
@@ -14,33 +14,42 @@ import msgspec
 
 from online.kernel.clock import IST, Clock
 from online.kernel.errors import Conflict, IdempotencyKeyReused, NotFound
-from online.sandbox import cards, disputes, links, magic, numbers, records
+from online.sandbox import callbacks, cards, moves, records
+from online.sandbox.answers import WAITING, Answers
+from online.sandbox.behaviour import APPROVED, Funding, Operation, Outcome, Status, When
+from online.sandbox.decisions import decide
 from online.sandbox.disputes import Dispute
-from online.sandbox.magic import APPROVED, Behaviour, Funding, Operation, Outcome
 from online.sandbox.rails import RAILS, Rail
-from online.sandbox.records import Eventual, Movement, MovementType, StoredOperation
-from online.sandbox.refusals import CANCELED, NOT_FOUND, refusal
-from online.sandbox.switch_file import charges
-from online.sandbox.wire import Answer, Checks, OperationRequest, Status
+from online.sandbox.records import Eventual, PendingKind, StoredOperation
+from online.sandbox.refusals import CANCELED, refusal
+from online.sandbox.wire import Answer, Checks, OperationRequest
 
 EXPIRED: Final = Outcome("declined", "U69", "The payer did not act in time")
 DECLINED_BY_PAYER: Final = Outcome("declined", "ZA", "Declined by customer")
 CHALLENGE_EXPIRED: Final = Outcome("declined", "3DS-T", "The payer did not confirm in time")
 CHALLENGE_FAILED: Final = Outcome("declined", "3DS-N", "The payer was not authenticated")
-_WAITS: Final = (Behaviour.LATER, Behaviour.CHALLENGE)
+_ENDS_LATER: Final[dict[When, PendingKind]] = {
+    When.LATER: "later",
+    When.UNSEEN: "unseen",
+    When.CHALLENGE: "challenge",
+}
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """An answer, and how the caller gets it: at once, after a hold, or never."""
+    """An answer, and when the caller gets it; no answer: the request never arrived."""
 
     answer: Answer | None
-    held: bool = False
-    nudge_later: bool = False
+    when: When = When.AT_ONCE
     dispute: Dispute | None = None  # that began with it
+
+    @property
+    def held(self) -> bool:
+        """Until after any caller's time-out."""
+        return self.when in (When.HELD, When.UNSEEN, When.LOST)
 
 
 class Bank:
-    """All rails; they differ in data only."""
+    """All rails; they differ in data only. `pending_s`: the age at which what ends later ends."""
 
     def __init__(
         self,
@@ -55,7 +64,7 @@ class Bank:
         self._seed = seed
         self._pending = timedelta(seconds=pending_s)
         self._payer_expiry = timedelta(seconds=payer_expiry_s)
-        self._public_url = public_url
+        self._answers = Answers(seed, public_url)
 
     def operate(
         self,
@@ -63,9 +72,13 @@ class Bank:
         rail: Rail,
         operation: Operation,
         request: OperationRequest,
+        *,
         idempotency_key: str,
+        scripted: Outcome | None = None,
     ) -> Reply:
         """Carry out an operation once; the same key again gets the first answer."""
+        now = self._clock.now()
+        self.ripen(db, now)
         fingerprint = _fingerprint(rail, operation, request)
         known = records.find_by_key(db, idempotency_key)
         if known is not None:
@@ -76,24 +89,46 @@ class Bank:
             return Reply(known.answer)
         if records.find(db, request.reference) is not None:
             raise Conflict("this reference came with another key", param="reference")
-        root, outcome = self._decide(db, rail, operation, request)
-        if outcome is not None and outcome.behaviour is Behaviour.LOST:
-            return Reply(None, held=True)
-        return self._remember(
-            db, rail, operation, request, key=idempotency_key, root=root, outcome=outcome
-        )
+        today = now.astimezone(IST).date()
+        root, outcome = decide(db, rail, operation, request, scripted=scripted, today=today)
+        if outcome is not None and outcome.when is When.LOST:
+            return Reply(None, When.LOST)
+        stored, eventual = self._read(rail, operation, request, root=root, outcome=outcome, now=now)
+        stored = msgspec.structs.replace(stored, idempotency_key=idempotency_key)
+        records.insert(db, stored)
+        dispute = None
+        if stored.answer.status == "approved":
+            dispute = self._take_effect(db, stored, eventual, now)
+        if outcome is not None and stored.pending_kind in ("later", "unseen"):
+            self._plan_callback(db, stored, outcome)
+        return Reply(stored.answer, outcome.when if outcome else When.AT_ONCE, dispute)
 
     def enquire(self, db: sqlite3.Connection, rail: Rail, reference: str) -> Answer:
         """What became of an operation."""
+        self.ripen(db, self._clock.now())
         stored = records.find(db, reference)
-        if stored is None or stored.rail != rail.name:
+        if stored is None or stored.rail != rail.name or stored.pending_kind == "unseen":
             raise NotFound("no such operation", param="reference")
         return self._present(db, stored)
+
+    def enquiry_fails(self, db: sqlite3.Connection, reference: str) -> bool:
+        """Whether this enquiry is one of those that come to nothing; they are used up."""
+        return records.use_up_failing_enquiry(db, reference)
+
+    def ripen(self, db: sqlite3.Connection, until: datetime) -> int:
+        """End all that ends by itself by then, each at an instant of its own; answers how many."""
+        due = records.ripe(db, until - self._pending)
+        for stored in due:
+            assert stored.eventual is not None
+            self._finish(db, stored, stored.eventual, stored.created_at + self._pending)
+        return len(due)
 
     def payer_acts(
         self, db: sqlite3.Connection, reference: str, *, approves: bool, funding: Funding = "bank"
     ) -> tuple[str, Answer]:
         """The payer of a pending payment says yes or no; gives the rail and the outcome."""
+        now = self._clock.now()
+        self.ripen(db, now)
         stored = records.find(db, reference)
         if stored is None:
             raise NotFound("no such operation", param="reference")
@@ -108,7 +143,7 @@ class Bank:
             eventual = stored.eventual or Eventual(
                 msgspec.structs.replace(APPROVED, funding=funding)
             )
-            return stored.rail, self._finish(db, stored, eventual)
+            return stored.rail, self._finish(db, stored, eventual, now)
         no = CHALLENGE_FAILED if stored.pending_kind == "challenge" else DECLINED_BY_PAYER
         return stored.rail, self._refuse(db, stored, no)
 
@@ -120,61 +155,40 @@ class Bank:
         return msgspec.structs.replace(stored, answer=self._present(db, stored))
 
     def _present(self, db: sqlite3.Connection, stored: StoredOperation) -> Answer:
-        """The answer as time has made it."""
-        age = self._clock.now() - stored.created_at
-        if stored.pending_kind == "later" and age >= self._pending:
-            return self._finish(db, stored, stored.eventual or Eventual(APPROVED))
-        if self._is_too_late(stored):
-            challenge = stored.pending_kind == "challenge"
-            return self._refuse(db, stored, CHALLENGE_EXPIRED if challenge else EXPIRED)
-        return stored.answer
+        """The answer as the payer's patience has made it."""
+        if not self._is_too_late(stored):
+            return stored.answer
+        challenge = stored.pending_kind == "challenge"
+        return self._refuse(db, stored, CHALLENGE_EXPIRED if challenge else EXPIRED)
 
     def _is_too_late(self, stored: StoredOperation) -> bool:
         waits = stored.pending_kind in ("payer", "challenge")
         return waits and self._clock.now() - stored.created_at >= self._payer_expiry
 
-    def _decide(
-        self, db: sqlite3.Connection, rail: Rail, operation: Operation, request: OperationRequest
-    ) -> tuple[str, Outcome | None]:
-        """The authorization it belongs to and the outcome; no outcome: the payer has to act."""
-        root = request.reference
-        if operation in ("capture", "void", "reverse", "refund"):
-            original = records.find(db, request.original_reference or "")
-            if original is None or original.rail != rail.name:
-                return root, NOT_FOUND
-            root = original.root
-            no = refusal(db, operation, request.amount, root)
-            if no is not None:
-                return root, no
-        forced = magic.of_amount(operation, request.amount, upi=rail.method == "upi")
-        if forced is not None:
-            return root, forced
-        if request.card is not None:
-            return root, cards.decide(request.card, self._clock.now().astimezone(IST).date())
-        if request.upi is not None:
-            payer = request.upi.payer_vpa
-            return root, None if payer is None else magic.of_vpa(payer)
-        return root, APPROVED
-
-    def _remember(
+    def _read(
         self,
-        db: sqlite3.Connection,
         rail: Rail,
         operation: Operation,
         request: OperationRequest,
         *,
-        key: str,
         root: str,
         outcome: Outcome | None,
-    ) -> Reply:
-        now = self._clock.now()
-        waits = outcome is not None and outcome.behaviour in _WAITS
-        pending = outcome is None or waits
+        now: datetime,
+    ) -> tuple[StoredOperation, Eventual | None]:
+        """The operation as it will be remembered, and what comes of it, now or later."""
         found = cards.checks(request.card, outcome) if request.card and outcome else None
-        answer = self._answer(db, rail, request, None if pending else outcome, found)
+        payee = request.beneficiary.name if request.beneficiary else None
+        eventual = None if outcome is None else Eventual(outcome, found, payee)
+        ends_later = outcome is None or outcome.when in _ENDS_LATER
+        if outcome is None or outcome.when is When.CHALLENGE:
+            answer = self._answers.first(rail, request, WAITING, now)
+        elif ends_later:
+            answer = self._answers.first(rail, request, outcome.meanwhile, now)
+        else:
+            answer = self._answers.final(rail, request, outcome, found, now)
         stored = StoredOperation(
             reference=request.reference,
-            idempotency_key=key,
+            idempotency_key=request.reference,
             fingerprint=_fingerprint(rail, operation, request),
             rail=rail.name,
             operation=operation,
@@ -184,180 +198,64 @@ class Bank:
             answer=answer,
             instrument=_instrument(request),
             created_at=now,
-            pending_kind=_pending_kind(outcome),
-            eventual=Eventual(outcome, found) if outcome and waits else None,
+            pending_kind="payer" if outcome is None else _ENDS_LATER.get(outcome.when),
+            eventual=eventual if ends_later else None,
             dispute_reason=outcome.dispute if outcome else None,
             return_url=request.return_url,
+            failing_enquiries=outcome.failing_enquiries if outcome else 0,
         )
-        records.insert(db, stored)
-        dispute = None
-        if answer.status == "approved":
-            payee = request.beneficiary.name if request.beneficiary else None
-            dispute = self._take_effect(db, stored, at=now, payee=payee)
-        return Reply(
-            answer,
-            held=outcome is not None and outcome.behaviour is Behaviour.HELD,
-            nudge_later=stored.pending_kind == "later",
-            dispute=dispute,
+        return stored, eventual
+
+    def _plan_callback(
+        self, db: sqlite3.Connection, stored: StoredOperation, outcome: Outcome
+    ) -> None:
+        callbacks.plan(
+            db,
+            rail=stored.rail,
+            reference=stored.reference,
+            due_at=stored.created_at + self._pending,
+            manner=outcome.callback,
         )
 
     def _refuse(self, db: sqlite3.Connection, stored: StoredOperation, no: Outcome) -> Answer:
-        """A pending payment comes to nothing."""
-        found = stored.eventual.checks if stored.eventual else None
-        return self._finish(
-            db, stored, Eventual(no, cards.unauthenticated(found) if found else None)
-        )
+        """A payment that waits for its payer comes to nothing."""
+        found: Checks | None = stored.eventual.checks if stored.eventual else None
+        eventual = Eventual(no, cards.unauthenticated(found) if found else None)
+        return self._finish(db, stored, eventual, self._clock.now())
 
     def _finish(
-        self, db: sqlite3.Connection, stored: StoredOperation, eventual: Eventual
+        self, db: sqlite3.Connection, stored: StoredOperation, eventual: Eventual, at: datetime
     ) -> Answer:
-        """A pending operation ends now."""
-        old, outcome = stored.answer, eventual.outcome
-        approved = outcome.status == "approved"
-        by_card = approved and _is_card_payment(stored)
-        by_upi = RAILS[stored.rail].method == "upi" and stored.operation == "authorize"
-        answer = Answer(
-            status=outcome.status,
-            code=outcome.code,
-            rail_reference=old.rail_reference,
-            network_reference=old.network_reference,
-            auth_code=numbers.auth_code(self._seed, stored.reference) if by_card else None,
-            message=outcome.message,
-            next_action=None,
-            checks=eventual.checks,
-            funding=outcome.funding if by_upi and approved else None,
-        )
-        records.finish(db, stored.reference, answer, 0)
-        if approved:
-            self._take_effect(db, stored, at=self._clock.now())
+        """An operation ends at `at`; what has become impossible meanwhile is refused after all."""
+        if eventual.outcome.status == "approved" and stored.root != stored.reference:
+            no = refusal(
+                db, stored.operation, stored.amount_minor, stored.root, asks=stored.reference
+            )
+            eventual = eventual if no is None else Eventual(no)
+        answer = self._answers.last(stored, eventual)
+        records.finish(db, stored.reference, answer)
+        if answer.status == "approved":
+            self._take_effect(db, stored, eventual, at)
         return answer
 
     def _take_effect(
         self,
         db: sqlite3.Connection,
         stored: StoredOperation,
-        *,
+        eventual: Eventual | None,
         at: datetime,
-        payee: str | None = None,
     ) -> Dispute | None:
-        """An approved operation moves money, or the right to it. Money may be disputed at once."""
-        amount_minor = stored.amount_minor
-        if stored.operation == "void":
-            self._release(db, stored.root)
-        elif stored.operation == "refund":
-            records.add_refunded(db, stored.root, amount_minor)
-            _move(db, stored, "REFUND", at)
-        elif stored.operation == "reverse":
-            back = [
-                charges(RAILS[m.rail], m.amount_minor) for m in records.captures_of(db, stored.root)
-            ]
-            records.set_reversed(db, stored.root)
-            fee_back, gst_back = (sum(parts) for parts in zip(*back, strict=True))
-            _move(db, stored, "REVERSAL", at, fee_back=fee_back, gst_back=gst_back)
-        elif stored.operation == "payout":
-            _move(db, stored, "PAYOUT", at, payee=payee)
-        elif stored.operation == "capture" or stored.capture:
-            records.add_captured(db, stored.root, amount_minor)
-            _move(db, stored, "PAY", at)
-            return self._disputed_at_once(db, stored.root, at)
-        return None
-
-    def _release(self, db: sqlite3.Connection, root: str) -> None:
-        """What is left of an authorization goes; one that waits for its payer ends."""
-        payment = records.find(db, root)
-        assert payment is not None
-        if payment.pending_kind is not None:
+        payment = records.find(db, stored.root) if stored.operation == "void" else None
+        if payment is not None and payment.pending_kind is not None:
             self._refuse(db, payment, CANCELED)
-        records.set_voided(db, root)
-
-    def _disputed_at_once(self, db: sqlite3.Connection, root: str, at: datetime) -> Dispute | None:
-        payment = records.find(db, root)
-        if payment is None or payment.dispute_reason is None:
-            return None
-        if disputes.of_payment(db, root) is not None:
-            return None
-        return disputes.open_one(
-            db, payment, at=at, seed=self._seed, reason_code=payment.dispute_reason
-        )
-
-    def _answer(
-        self,
-        db: sqlite3.Connection,
-        rail: Rail,
-        request: OperationRequest,
-        outcome: Outcome | None,
-        found: Checks | None,
-    ) -> Answer:
-        number = numbers.free_rail_reference(
-            rail,
-            self._seed,
-            request.reference,
-            self._clock.now(),
-            lambda candidate: records.rail_reference_taken(db, rail.name, candidate),
-        )
-        network = numbers.network_reference(rail, self._seed, request.reference)
-        if outcome is None:
-            return Answer(
-                status="pending",
-                code="01",
-                rail_reference=number,
-                network_reference=network,
-                auth_code=None,
-                message="Waiting for the payer" if request.upi or request.card else "Under way",
-                next_action=links.next_action(request, network, self._public_url),
+        payee = eventual.payee if eventual else None
+        dispute = moves.take_effect(db, stored, at=at, seed=self._seed, payee=payee)
+        if dispute is not None:
+            due_at = at + self._pending
+            callbacks.plan(
+                db, rail=stored.rail, reference=dispute.reference, due_at=due_at, kind="dispute"
             )
-        approved = outcome.status == "approved"
-        by_card = request.card is not None and approved
-        return Answer(
-            status=outcome.status,
-            code=outcome.code,
-            rail_reference=number,
-            network_reference=network,
-            auth_code=numbers.auth_code(self._seed, request.reference) if by_card else None,
-            message=outcome.message,
-            next_action=None,
-            checks=found,
-            funding=outcome.funding if request.upi is not None and approved else None,
-        )
-
-
-def _move(
-    db: sqlite3.Connection,
-    stored: StoredOperation,
-    kind: MovementType,
-    at: datetime,
-    *,
-    payee: str | None = None,
-    fee_back: int = 0,
-    gst_back: int = 0,
-) -> None:
-    """Money of an operation moves now, on the bank day that is open."""
-    day = records.open_day(db, at)
-    movement = Movement(
-        reference=stored.reference,
-        rail=stored.rail,
-        type=kind,
-        amount_minor=stored.amount_minor,
-        moved_at=at,
-        bank_day=day,
-        report_on=day,
-        rrn=stored.answer.rail_reference,
-        network_ref=stored.answer.network_reference,
-        payee=payee,
-        fee_back_minor=fee_back,
-        gst_back_minor=gst_back,
-    )
-    records.add_movement(db, movement)
-
-
-def _pending_kind(outcome: Outcome | None) -> records.PendingKind | None:
-    if outcome is None:
-        return "payer"
-    kinds: dict[Behaviour, records.PendingKind] = {
-        Behaviour.LATER: "later",
-        Behaviour.CHALLENGE: "challenge",
-    }
-    return kinds.get(outcome.behaviour)
+        return dispute
 
 
 def _is_card_payment(stored: StoredOperation) -> bool:

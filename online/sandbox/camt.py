@@ -1,18 +1,16 @@
 """The bank statement of a day as CAMT.053.001.08 (ISO 20022).
 
-Belongs here: entries, balances and their XML. Does not: which entries a day has (`closing.py`).
+Belongs here: entries, balances and their XML. Does not: which entries a day has (`bank_books.py`).
 """
 
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta
-from typing import Final, Literal
-
-import msgspec
+from datetime import date, datetime, time
+from typing import Final
 
 from online.kernel.clock import IST
 from online.kernel.money import format_minor
 from online.sandbox.rails import CURRENCY, BankAccount
+from online.sandbox.statements import Statement, StatementEntry
 
 NAMESPACE: Final = "urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"
 # Domain, family, sub-family of the ISO bank transaction code set.
@@ -23,39 +21,10 @@ _CODES: Final = {
 }
 
 
-class StatementEntry(msgspec.Struct, frozen=True):
-    """One movement on the account; `amount_minor` is signed, a credit is positive."""
-
-    kind: Literal["settlement", "payout", "stray"]
-    amount_minor: int
-    utr: str
-    end_to_end_id: str
-    narrative: str
-
-
-class Statement(msgspec.Struct, frozen=True):
-    """A closed day of the account."""
-
-    account: BankAccount
-    day: date
-    sequence: int
-    opening_minor: int
-    entries: Sequence[StatementEntry]
-
-    @property
-    def closing_minor(self) -> int:
-        return self.opening_minor + sum(entry.amount_minor for entry in self.entries)
-
-    @property
-    def file_name(self) -> str:
-        return f"{self.account.bank}_camt053_{self.day.isoformat()}.xml"
-
-
 def render(statement: Statement) -> bytes:
     """The XML document, the same bytes for the same statement."""
     day, account = statement.day, statement.account
-    # The bank prints its statements half an hour after midnight of the day.
-    created = datetime.combine(day + timedelta(days=1), time(0, 30), IST).isoformat()
+    created = statement.made_at.isoformat()
     root = ET.Element("Document", xmlns=NAMESPACE)
     body = _add(root, "BkToCstmrStmt")
     header = _add(body, "GrpHdr")

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from online.sandbox import magic
-from online.sandbox.magic import Outcome
+from online.sandbox.behaviour import Outcome
 from online.sandbox.wire import CardPart, Checks
 
 EXPIRED: Final = Outcome("declined", "54", "Expired card")
@@ -19,8 +19,8 @@ _NONE: Final = {"mastercard": "00"}
 _DOWN: Final = {"02": "00", "05": "07"}
 
 
-def decide(card: CardPart, today: date) -> Outcome:
-    """The issuer's answer, by the card alone."""
+def decide(card: CardPart, today: date) -> Outcome | None:
+    """The issuer's answer, by the card alone; None for any ordinary card."""
     if (card.exp_year, card.exp_month) < (today.year, today.month):
         return EXPIRED
     return magic.of_card(card.pan)

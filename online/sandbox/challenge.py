@@ -17,6 +17,7 @@ from litestar.params import FromPath
 
 from online.kernel.errors import InvalidRequest, NotFound
 from online.kernel.money import format_minor
+from online.sandbox import callbacks
 from online.sandbox.rails import CURRENCY
 from online.sandbox.records import StoredOperation
 from online.sandbox.running import Sandbox
@@ -81,16 +82,17 @@ async def answer_challenge(
     if said not in ("approve", "fail"):
         raise InvalidRequest("`approve` or `fail`", param="result")
 
-    def act(db: Any) -> tuple[StoredOperation, bool]:
+    def act(db: Any) -> StoredOperation:
         payment = sandbox.bank.challenged(db, reference)
         decides = payment.answer.status == "pending"
         if decides:
             sandbox.bank.payer_acts(db, reference, approves=said == "approve")
-        return payment, decides
+            now = sandbox.clock.now()
+            callbacks.plan(db, rail=payment.rail, reference=reference, due_at=now)
+        return payment
 
-    payment, decided = await sandbox.writer.run(act)
-    if decided:
-        sandbox.nudger.nudge(payment.rail, reference)
+    payment = await sandbox.writer.run(act)
+    sandbox.postman.wake()
     if payment.return_url is not None and origin_of(payment.return_url):
         return _see(quote(payment.return_url, safe="!#$%&'()*+,/:;=?@[]~"))
     return _see(f"/3ds/{quote(reference, safe='')}")

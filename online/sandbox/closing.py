@@ -1,31 +1,39 @@
-"""The close of a bank day: what moved becomes settlements, files and a statement, once.
+"""The close of a bank day, or of a cycle of it: what moved becomes settlements and files, once.
 
-Belongs here: the order of things at the close, its SQL, and putting files into the inbox.
-Does not: the look of the files (`switch_file.py`, `camt.py`) and the faults (`faults.py`).
-The bytes are stored in the same transaction: closing a day again gives the same files.
+Belongs here: the order of things at the close, and putting files into the inbox. Does not: the
+look of the files (`switch_file.py`, `camt.py`, `mt940.py`), the accounts (`bank_books.py`) and the
+faults (`faults.py`). The bytes are stored in the same transaction: closing again gives the same
+files. They depend on what moved and when, never on the order in which calls came.
 """
 
 import os
 import sqlite3
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from online.kernel.errors import Conflict
-from online.sandbox import camt, faults, records, switch_file
-from online.sandbox.camt import Statement, StatementEntry
-from online.sandbox.faults import Bent, Fault
-from online.sandbox.rails import ACCOUNT, RAILS
+from online.sandbox import (
+    bank_books,
+    camt,
+    cycles,
+    fault_plans,
+    faults,
+    mt940,
+    records,
+    settlement_faults,
+    switch_file,
+)
+from online.sandbox.faults import Bent, Order
+from online.sandbox.rails import RAILS
 from online.sandbox.records import Movement
+from online.sandbox.settlement_faults import Shown
 from online.sandbox.switch_file import Line, Settlement
-from online.sandbox.wire import FaultPlan
 
-_ENCODER: Final = msgspec.json.Encoder()
-_PLAN: Final = msgspec.json.Decoder(FaultPlan)
-_FAULT: Final = msgspec.json.Decoder(Fault)
+_RENDER: Final = {"camt053": camt.render, "mt940": mt940.render}
 
 
 class BankFile(msgspec.Struct, frozen=True):
@@ -35,57 +43,46 @@ class BankFile(msgspec.Struct, frozen=True):
     content: bytes
 
 
-def set_opening(db: sqlite3.Connection, bank: str, amount_minor: int) -> None:
-    """The balance before the first statement."""
-    if records.last_closed(db) is not None:
-        raise Conflict("a day is closed already: its statement has the opening balance")
-    db.execute("insert or replace into openings values (?, ?)", (bank, amount_minor))
-
-
-def set_fault_plan(db: sqlite3.Connection, plan: FaultPlan) -> None:
-    """The faults for a day that is still open."""
-    last = records.last_closed(db)
-    if last is not None and plan.bank_day <= last:
-        raise Conflict(f"{plan.bank_day} is closed", param="bank_day")
-    row = (plan.bank_day.isoformat(), _ENCODER.encode(plan))
-    db.execute("insert or replace into fault_plans values (?, ?)", row)
-
-
-def truth(db: sqlite3.Connection) -> list[Fault]:
-    """Every fault that went into a file so far."""
-    rows = db.execute("select fault from faults order by id")
-    return [_FAULT.decode(row[0]) for row in rows]
-
-
 def close_day(db: sqlite3.Connection, day: date, *, seed: int) -> list[BankFile]:
-    """Close a day and give its files; for a closed day, the same files again."""
-    stored = _stored_files(db, day)
-    if stored:
-        return stored
-    last = records.last_closed(db)
-    if last is not None and day <= last:
-        raise Conflict(f"days close in order, and {last} is closed", param="bank_day")
-    movements = records.unreported(db, day)
-    payments = [movement for movement in movements if movement.type != "PAYOUT"]
-    payouts = [movement for movement in movements if movement.type == "PAYOUT"]
-    bent = faults.bend(payments, _plan_of(db, day), day, seed)
-    # Before today's settlements are stored: the bank credits a settlement on a later day.
-    entries = [*_settlement_entries(db, day), *_payout_entries(payouts)]
-    _keep_faults(db, day, bent)
-    entries += _stray_entries(db, day)
-    settlements = _settle(bent.lines, day, seed)
-    for settled in settlements:
-        _keep_settlement(db, settled)
-    _mark_reported(db, day, movements, bent)
-    statement = Statement(ACCOUNT, day, _next_sequence(db), _opening(db), entries)
-    row = (day.isoformat(), statement.opening_minor, statement.closing_minor)
-    db.execute("insert into statements values (?, ?, ?)", row)
-    files = [BankFile(settled.file_name, switch_file.render(settled)) for settled in settlements]
-    files.append(BankFile(statement.file_name, camt.render(statement)))
-    for file in files:
-        row_of_file = (day.isoformat(), file.name, file.content)
-        db.execute("insert into bank_files values (?, ?, ?)", row_of_file)
-    return sorted(files, key=lambda file: file.name)
+    """Close a day and give all its files; for a closed day, the same files again."""
+    if not _is_closed(db, day):
+        _refuse_disorder(db, day)
+        movements = records.unreported(db, day)
+        payouts = [movement for movement in movements if movement.type == "PAYOUT"]
+        payments = [movement for movement in movements if movement.type != "PAYOUT"]
+        _report(db, day, payments, until=cycles.last_of(day), seed=seed)
+        _mark_reported(db, day, payouts)
+        statements = bank_books.close(db, day, payouts)
+        files = [
+            BankFile(each.file_name, _RENDER[each.account.statement](each)) for each in statements
+        ]
+        _keep_files(db, day, [*files, *_corrected(db, day)])
+    return _stored_files(db, day)
+
+
+def close_cycle(db: sqlite3.Connection, day: date, cycle: int, *, seed: int) -> list[BankFile]:
+    """Close a cycle, and those before it, while the day goes on; gives the files of all of them.
+
+    What moves later on, though it be before the cycle's end, is in the next one.
+    """
+    first = _first_open(db, day)
+    if not _is_closed(db, day) and first <= cycle:
+        _refuse_disorder(db, day)
+        if cycle == cycles.last_of(day):
+            raise Conflict("the last cycle closes with its day", param="cycle")
+        payments = [
+            movement
+            for movement in records.unreported(db, day)
+            if cycles.settles_in_cycles(RAILS[movement.rail])
+            and cycles.cycle_at(day, movement.moved_at) <= cycle
+        ]
+        _report(db, day, payments, until=cycle, seed=seed)
+        db.executemany(
+            "insert into cycles_closed values (?, ?)",
+            [(day.isoformat(), number) for number in range(first, cycle + 1)],
+        )
+    suffixes = tuple(f"_c{number:02d}.csv" for number in range(1, cycle + 1))
+    return [file for file in _stored_files(db, day) if file.name.endswith(suffixes)]
 
 
 def deliver(files: Sequence[BankFile], inbox: Path) -> list[str]:
@@ -106,14 +103,121 @@ def write_atomically(path: Path, content: bytes) -> None:
     temporary.replace(path)
 
 
-def _settle(lines: Sequence[Line], day: date, seed: int) -> list[Settlement]:
-    """One settlement a rail that has any row, rows by time."""
-    by_rail: dict[str, list[Line]] = {}
-    for line in sorted(lines, key=lambda line: (line.moved_at, line.order_ref)):
-        by_rail.setdefault(line.rail, []).append(line)
+def _refuse_disorder(db: sqlite3.Connection, day: date) -> None:
+    last = records.last_closed(db)
+    if last is not None and day <= last:
+        raise Conflict(f"days close in order, and {last} is closed", param="bank_day")
+
+
+def _is_closed(db: sqlite3.Connection, day: date) -> bool:
+    query = "select 1 from statements where bank_day = ?"
+    return db.execute(query, (day.isoformat(),)).fetchone() is not None
+
+
+def _first_open(db: sqlite3.Connection, day: date) -> int:
+    query = "select coalesce(max(cycle), 0) + 1 from cycles_closed where bank_day = ?"
+    return int(db.execute(query, (day.isoformat(),)).fetchone()[0])
+
+
+def _report(
+    db: sqlite3.Connection, day: date, payments: Sequence[Movement], *, until: int, seed: int
+) -> None:
+    """What moved becomes settlements and their files, with the faults that are due."""
+    part = "" if until == cycles.last_of(day) else f"c{until:02d}"
+    orders = fault_plans.orders(db, day, part)
+    bent = _bend(db, day, payments, orders, until=until, seed=seed)
+    settlements = _settle(bent.lines, day, first=_first_open(db, day), seed=seed)
+    touched = {fault.reference for fault in bent.faults}
+    shown, wrong = settlement_faults.spoil(settlements, orders, touched, day)
+    fault_plans.keep(db, day, [*bent.faults, *wrong])
+    for stray in bent.stray_credits:
+        db.execute(
+            "insert into stray_credits (utr, amount, narrative, value_day, bank)"
+            " values (?, ?, ?, ?, ?)",
+            (*msgspec.structs.astuple(stray)[:3], stray.value_day.isoformat(), stray.bank),
+        )
+    for each in shown:
+        bank_books.keep_settlement(db, each)
+    _keep_files(db, day, [_file(each.file) for each in shown])
+    _keep_corrections(db, day + timedelta(days=1), shown)
+    for reference, report_on in bent.postponed.items():
+        row = (report_on.isoformat(), reference)
+        db.execute("update movements set report_on = ? where reference = ?", row)
+    _mark_reported(db, day, [m for m in payments if m.reference not in bent.postponed])
+
+
+def _bend(
+    db: sqlite3.Connection,
+    day: date,
+    payments: Sequence[Movement],
+    orders: Sequence[Order],
+    *,
+    until: int,
+    seed: int,
+) -> Bent:
+    """The rows of the files, each rail's by the order that there is for it."""
+    all_rows = Bent([], [], {}, [], [])
+    ordered = {rail for order in orders for rail in order.rails}
+    all_rows.lines.extend(faults.line_of(m) for m in payments if m.rail not in ordered)
+    told = {fault.reference for fault in fault_plans.truth(db)} if orders else set()
+    for order in orders:
+        refused = []
+        if order.faults.debit_without_credit:
+            rails = {rail for rail in order.rails if cycles.settles_in_cycles(RAILS[rail])}
+            span = cycles.begin_of(day), cycles.end_of_cycle(day, until)
+            refused = [r for r in records.refused(db, rails, *span) if r.reference not in told]
+        mine = [movement for movement in payments if movement.rail in order.rails]
+        bent = faults.bend(mine, refused, order, day, seed)
+        all_rows.lines.extend(bent.lines)
+        all_rows.postponed.update(bent.postponed)
+        all_rows.stray_credits.extend(bent.stray_credits)
+        all_rows.faults.extend(bent.faults)
+    return all_rows
+
+
+def _settle(lines: Sequence[Line], day: date, *, first: int, seed: int) -> list[Settlement]:
+    """One settlement for each cycle of a switch and day of an acquirer that has any row.
+
+    Rows stand by time. What is of a cycle that is closed already is in the `first` open one.
+    """
+    groups: dict[tuple[str, int], list[Line]] = {}
+    for line in sorted(lines, key=_by_time):
+        in_cycles = cycles.settles_in_cycles(RAILS[line.rail])
+        cycle = max(first, cycles.cycle_at(day, line.moved_at)) if in_cycles else 0
+        groups.setdefault((line.rail, cycle), []).append(line)
     return [
-        switch_file.settlement(RAILS[rail], day, by_rail[rail], seed) for rail in sorted(by_rail)
+        switch_file.settlement(RAILS[rail], day, groups[rail, cycle], seed, cycle=cycle)
+        for rail, cycle in sorted(groups)
     ]
+
+
+def _by_time(line: Line) -> tuple[object, ...]:
+    return line.moved_at, line.order_ref, line.type
+
+
+def _file(settled: Settlement) -> BankFile:
+    return BankFile(settled.file_name, switch_file.render(settled))
+
+
+def _keep_corrections(db: sqlite3.Connection, comes_on: date, shown: Sequence[Shown]) -> None:
+    """A file that was cut short comes again, whole, under a name of its own."""
+    for each in shown:
+        if each.is_partial:
+            whole = _file(each.settlement)
+            name = f"{whole.name.removesuffix('.csv')}_r1.csv"
+            row = (comes_on.isoformat(), name, whole.content)
+            db.execute("insert into reissues values (?, ?, ?)", row)
+
+
+def _corrected(db: sqlite3.Connection, day: date) -> list[BankFile]:
+    """The corrections that are due, each once."""
+    query = "delete from reissues where comes_on <= ? returning name, content"
+    return [BankFile(*row) for row in db.execute(query, (day.isoformat(),)).fetchall()]
+
+
+def _keep_files(db: sqlite3.Connection, day: date, files: Sequence[BankFile]) -> None:
+    rows = [(day.isoformat(), file.name, file.content) for file in files]
+    db.executemany("insert into bank_files values (?, ?, ?)", rows)
 
 
 def _stored_files(db: sqlite3.Connection, day: date) -> list[BankFile]:
@@ -121,111 +225,9 @@ def _stored_files(db: sqlite3.Connection, day: date) -> list[BankFile]:
     return [BankFile(*row) for row in db.execute(query, (day.isoformat(),))]
 
 
-def _plan_of(db: sqlite3.Connection, day: date) -> FaultPlan | None:
-    query = "select plan from fault_plans where bank_day = ?"
-    row = db.execute(query, (day.isoformat(),)).fetchone()
-    return None if row is None else _PLAN.decode(row[0])
-
-
-def _opening(db: sqlite3.Connection) -> int:
-    """The closing balance of the last statement; before the first one, what was set."""
-    query = "select closing from statements order by bank_day desc limit 1"
-    row = db.execute(query).fetchone()
-    if row is None:
-        query = "select amount from openings where bank = ?"
-        row = db.execute(query, (ACCOUNT.bank,)).fetchone()
-    return 0 if row is None else int(row[0])
-
-
-def _next_sequence(db: sqlite3.Connection) -> int:
-    return int(db.execute("select count(*) + 1 from statements").fetchone()[0])
-
-
-def _settlement_entries(db: sqlite3.Connection, day: date) -> list[StatementEntry]:
-    """The settlements that earlier days announced and no statement shows yet."""
-    rows = db.execute(
-        "select settlement_id, rail, net, utr from settlements where booked_on is null"
-        " order by settled_on, settlement_id"
-    ).fetchall()
-    db.execute("update settlements set booked_on = ? where booked_on is null", (day.isoformat(),))
-    return [
-        StatementEntry(
-            kind="settlement",
-            amount_minor=net_minor,
-            utr=utr,
-            end_to_end_id=settlement_id,
-            narrative=f"{RAILS[rail].method.upper()} SETTLEMENT {settlement_id}",
-        )
-        for settlement_id, rail, net_minor, utr in rows
-        if net_minor != 0
-    ]
-
-
-def _payout_entries(payouts: Sequence[Movement]) -> list[StatementEntry]:
-    return [
-        StatementEntry(
-            kind="payout",
-            amount_minor=-payout.amount_minor,
-            utr=payout.rrn,
-            end_to_end_id=payout.reference,
-            narrative=f"NEFT DR-{payout.payee or ''}-PAYOUT {payout.reference}",
-        )
-        for payout in payouts
-    ]
-
-
-def _stray_entries(db: sqlite3.Connection, day: date) -> list[StatementEntry]:
-    key = (day.isoformat(),)
-    rows = db.execute(
-        "select utr, amount, narrative from stray_credits"
-        " where booked_on is null and value_day <= ? order by value_day, utr",
-        key,
-    ).fetchall()
-    db.execute(
-        "update stray_credits set booked_on = ?1 where booked_on is null and value_day <= ?1", key
-    )
-    return [
-        StatementEntry("stray", amount_minor, utr, "NOTPROVIDED", narrative)
-        for utr, amount_minor, narrative in rows
-    ]
-
-
-def _keep_faults(db: sqlite3.Connection, day: date, bent: Bent) -> None:
-    for fault in bent.faults:
-        row = (day.isoformat(), _ENCODER.encode(fault))
-        db.execute("insert into faults (bank_day, fault) values (?, ?)", row)
-    for stray in bent.stray_credits:
-        db.execute(
-            "insert into stray_credits (utr, amount, narrative, value_day) values (?, ?, ?, ?)",
-            (stray.utr, stray.amount_minor, stray.narrative, stray.value_day.isoformat()),
-        )
-
-
-def _keep_settlement(db: sqlite3.Connection, settled: Settlement) -> None:
-    db.execute(
-        "insert into settlements (settlement_id, rail, settled_on, net, utr)"
-        " values (?, ?, ?, ?, ?)",
-        (
-            *(settled.settlement_id, settled.rail, settled.settled_on.isoformat()),
-            *(settled.net_minor, settled.utr),
-        ),
-    )
-
-
-def _mark_reported(
-    db: sqlite3.Connection, day: date, movements: Sequence[Movement], bent: Bent
-) -> None:
+def _mark_reported(db: sqlite3.Connection, day: date, movements: Sequence[Movement]) -> None:
     """Each row is in one file; a missing one never comes, a late one waits for its day."""
-    for reference, report_on in bent.postponed.items():
-        db.execute(
-            "update movements set report_on = ? where reference = ?",
-            (report_on.isoformat(), reference),
-        )
     db.executemany(
         "update movements set reported_on = ? where reference = ?",
-        [
-            (day.isoformat(), movement.reference)
-            for movement in movements
-            if movement.reference not in bent.postponed
-        ],
+        [(day.isoformat(), movement.reference) for movement in movements],
     )

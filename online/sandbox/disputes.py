@@ -99,9 +99,7 @@ def open_one(
         amount_minor=amount_minor or left,
         reason_code=reason_code or rail.dispute_reason,
         status="open",
-        rail_reference=numbers.free_rail_reference(
-            rail, seed, reference, at, lambda n: records.rail_reference_taken(db, rail.name, n)
-        ),
+        rail_reference=numbers.rail_reference(rail, seed, reference, at),
         network_reference=payment.answer.network_reference,
         opened_at=at,
         respond_by=at + timedelta(days=rail.evidence_days),

@@ -1,70 +1,105 @@
-"""The magic values as a page, from the tables that decide (`docs/sandbox.md`).
+"""What the banks can be made to do, as a page, from the tables that decide (`docs/sandbox.md`).
 
+Belongs here: the tables, and the prose of `guide.md` around them. Does not: anything decided here.
 `python -m online.sandbox magic --write docs/sandbox.md`; a test fails when the page is not theirs.
 """
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from online.kernel.money import format_minor
-from online.sandbox import fraud_engine, magic
-from online.sandbox.magic import Behaviour, Outcome
-from online.sandbox.rails import CURRENCY
+from online.sandbox import faults, fraud_engine, magic
+from online.sandbox.behaviour import BEHAVIOURS, Outcome, When
+from online.sandbox.rails import CURRENCY, RAILS
 
-_HEAD: Final = """\
-# The sandbox: values that make the banks do something
-
-Written by `python -m online.sandbox magic --write docs/sandbox.md`; do not edit by hand.
-
-Any other VPA and any other card with a valid check digit approves. The rails that run inside the
-service (`sandbox.rails_in_process`) know the same values; they have no pages and no files.
-"""
-_TAIL: Final = """\
-## What the payer does
-
-- UPI, without a VPA: the payment waits. `POST /payer/approve` or `/payer/decline` with
-  `{"reference": "att_…"}` acts for the payer; `funding` says what they pay from: `bank`, `ppi`,
-  `rupay_credit`, `credit_line`.
-- A challenged card: `next_action.link` is a page, `GET /3ds/{reference}`, with two buttons. It
-  sends the payer on to `return_url`. `POST /payer/…` works too.
-- Whoever does not act in time is declined (UPI `U69`, card `3DS-T`).
-
-## Disputes
-
-`POST /admin/disputes {"original_reference", "amount"?, "reason_code"?}` opens one for a captured
-payment, `POST /admin/disputes/{reference}/won` or `/lost` ends it. The service is told each time
-and asks for the rest. A lost one is a `CHARGEBACK` row in that day's file.
-"""
-_ENGINE: Final = """\
-## The fraud engine
-
-`make mock-fraud-engine` runs a scorer of another company on port 8091; a merchant has it asked by
-`PUT /api/v1/risk/settings` with `"scorer": "mock_engine"`. It scores 0 to 29, the same for the same
-instrument. Its habits are flags: `ARGS="--latency-ms 500"`, `--failure-rate 0.2`, `--score 80`,
-`--seed 7`. These amounts make it do something remarkable:
-"""
+_GUIDE: Final = Path(__file__).with_name("guide.md")
 
 
 def page() -> str:
-    """All of it as Markdown."""
+    """All of it as Markdown: the guide, with a table in the place of each `{{name}}`."""
+    text = _GUIDE.read_text(encoding="utf-8")
+    for name, table in _tables().items():
+        assert f"{{{{{name}}}}}" in text, name
+        text = text.replace(f"{{{{{name}}}}}\n", table)
+    return text
+
+
+def _tables() -> dict[str, str]:
+    named = {f"{name}@khata" for name in BEHAVIOURS}
+    numbered = {magic.behaviour_card(name) for name in BEHAVIOURS}
+    vpas = [(vpa, *_told(o)) for vpa, o in magic.VPAS.items() if vpa not in named]
+    cards = [(pan, *_told(o)) for pan, o in magic.CARDS.items() if pan not in numbered]
     amounts = [
         row for amount, rule in sorted(magic.AMOUNTS.items()) for row in _amount_rows(amount, rule)
     ]
-    parts = [
-        _HEAD,
-        "## VPAs\n",
-        _table(("VPA", "Outcome", "When"), [(vpa, *_told(o)) for vpa, o in magic.VPAS.items()]),
-        "## Cards\n",
-        _table(("Card", "Outcome", "When"), [(pan, *_told(o)) for pan, o in magic.CARDS.items()]),
-        "## Amounts\n",
-        _table(("Amount", "Operations", "Outcome", "When"), amounts),
-        _TAIL,
-        _ENGINE,
-        _table(
+    return {
+        "rails": _table(
+            ("Rail", "Operations"),
+            [
+                (
+                    f"`{rail.name}`",
+                    "payout"
+                    if rail.method == "payout"
+                    else "authorize, capture, void, reverse, refund",
+                )
+                for rail in RAILS.values()
+            ],
+        ),
+        "behaviours": _table(
+            ("Behaviour", "What happens", "Card", "Pays with", "Capture … payout with"),
+            [_behaviour_row(name) for name in BEHAVIOURS],
+        ),
+        "words": _table(
+            ("Behaviour", "First answer: UPI, card, payout", "In the end", "When"),
+            [_words_row(name) for name in BEHAVIOURS],
+        ),
+        "vpas": _table(("VPA", "Outcome", "When"), vpas),
+        "cards": _table(("Card", "Outcome", "When"), cards),
+        "amounts": _table(("Amount", "Operations", "Outcome", "When"), amounts),
+        "file_faults": _table(
+            ("Fault", "What happens", "Breaks"),
+            [(f"`{n}`", faults.TOLD[n], ", ".join(faults.KINDS[n])) for n in faults.KINDS],
+        ),
+        "fraud_engine": _table(
             ("Amount", "What it does"),
             [(_shown(amount), rule.told) for amount, rule in fraud_engine.AMOUNTS.items()],
         ),
-    ]
-    return "\n".join(parts)
+    }
+
+
+def _behaviour_row(name: str) -> tuple[str, ...]:
+    pays, afterwards = (
+        format_minor(magic.behaviour_amount(name, operation), CURRENCY)
+        for operation in ("authorize", "refund")
+    )
+    return (f"`{name}`", BEHAVIOURS[name].told, magic.behaviour_card(name), pays, afterwards)
+
+
+def _words_row(name: str) -> tuple[str, ...]:
+    rule = BEHAVIOURS[name]
+    outcomes = (rule.upi, rule.card, rule.payout)
+    first = _alike([_first(outcome) for outcome in outcomes])
+    last = _alike([_last(outcome) for outcome in outcomes])
+    return (f"`{name}`", first, last, rule.upi.when.value)
+
+
+def _alike(words: list[str]) -> str:
+    return words[0] if len(set(words)) == 1 else ", ".join(words)
+
+
+def _first(outcome: Outcome) -> str:
+    if outcome.when in (When.LOST, When.UNSEEN, When.HELD):
+        return "none"
+    if outcome.when is When.LATER:
+        return f"{outcome.meanwhile.status} `{outcome.meanwhile.code}`"
+    if outcome.when in (When.RESET, When.GARBLED):
+        return "unreadable"
+    return _last(outcome)
+
+
+def _last(outcome: Outcome) -> str:
+    return "nothing" if outcome.when is When.LOST else f"{outcome.status} `{outcome.code}`"
 
 
 def _amount_rows(amount_minor: int, rule: magic.MagicAmount) -> list[tuple[str, ...]]:
@@ -95,11 +130,9 @@ def _told(outcome: Outcome) -> tuple[str, str]:
         extra.append(f"authentication `{outcome.authentication}`")
     if outcome.dispute is not None:
         extra.append(f"disputed (`{outcome.dispute}`) soon after capture")
-    if outcome.behaviour is Behaviour.LOST:
-        said = "none"
-    return "; ".join([said, *extra]), outcome.behaviour.value
+    return "; ".join([said, *extra]), outcome.when.value
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"

@@ -1,33 +1,62 @@
-"""Faults put into a day's files on purpose, seeded, each on a row of its own.
+"""Faults put into rows of a day's files on purpose, seeded, each on a row of its own.
 
-Belongs here: choosing rows, bending them, and the truth about it, by break kind. Does not: files
-and money; a bent row is settled as it stands, so that the bank pays exactly what its file says.
+Belongs here: choosing rows, bending them, and the truth about it, by break kind. Does not: whole
+settlements that go wrong (`settlement_faults.py`), how many do (`fault_plans.py`), files and
+money; a bent row is settled as it stands, so that the bank pays exactly what its file says.
 """
 
 import random
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from online.kernel import ids
 from online.kernel.clock import IST
-from online.sandbox import numbers
+from online.sandbox import cycles, numbers
 from online.sandbox.rails import RAILS
-from online.sandbox.records import Movement
+from online.sandbox.records import Movement, Refused
 from online.sandbox.switch_file import Line
-from online.sandbox.wire import FaultPlan
+from online.sandbox.wire import FileFaults
 
-FaultName = Literal["missing", "extra", "wrong_amount", "duplicate", "late", "unknown_credit"]
-_KIND: dict[FaultName, str] = {
-    "missing": "missing_external",
-    "extra": "missing_internal",
-    "wrong_amount": "amount_mismatch",
-    "duplicate": "duplicate_external",
-    "late": "timing",
-    "unknown_credit": "unexpected_credit",
+FaultName = Literal[
+    "missing",
+    "extra",
+    "wrong_amount",
+    "duplicate",
+    "late",
+    "unknown_credit",
+    "debit_without_credit",
+    "partial_settlement_file",
+    "wrong_utr",
+]
+# The break that a fault has to become; of two, the first is the one it is counted by.
+KINDS: Final[dict[FaultName, tuple[str, ...]]] = {
+    "missing": ("missing_external",),
+    "extra": ("missing_internal",),
+    "wrong_amount": ("amount_mismatch",),
+    "duplicate": ("duplicate_external",),
+    "late": ("timing",),
+    "unknown_credit": ("unexpected_credit",),
+    "debit_without_credit": ("missing_internal", "reversed_unpaired"),
+    "partial_settlement_file": ("missing_external",),
+    "wrong_utr": ("missing_external", "unexpected_credit"),
 }
+TOLD: Final[dict[FaultName, str]] = {
+    "missing": "a payment is in no file",
+    "extra": "a row for a payment that nobody made",
+    "wrong_amount": "a row has another amount, and the bank pays that",
+    "duplicate": "a row stands twice, and the bank pays twice",
+    "late": "a UPI row comes two days later",
+    "unknown_credit": "money on the account that no rail announced",
+    "debit_without_credit": "a UPI payment that was declined is debited all the same, and returned",
+    "partial_settlement_file": "a file lacks every third payment; the bank pays all; the whole file"
+    " comes with those of the next day, which explains the break",
+    "wrong_utr": "the file names another UTR than the bank, whose line names no settlement",
+}
+_RETURNED_AFTER: Final = timedelta(minutes=20)
+ANY_RAIL: Final = "*"
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -42,6 +71,30 @@ class Fault(msgspec.Struct, frozen=True):
     expected_minor: int | None  # what the ledger has; null: nothing
     actual_minor: int | None  # what the files have; null: nothing
     reported_on: date | None  # the day whose file shows it
+    resolved_on: date | None = None  # the day whose files explain it; null: the break stands
+    settlement_id: str | None = None  # of a file that was cut short
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What is to go wrong in the files of some rails that are closed together."""
+
+    scope: str  # a rail, or `ANY_RAIL` for all that have no order of their own
+    rails: frozenset[str]
+    faults: FileFaults
+    seed: int
+    done: dict[str, int] = {}  # by fault: how many an earlier cycle of the day has had
+    part: str = ""  # which cycles of the day are closed; none: all
+
+    def rng(self, day: date, about: str = "faults") -> random.Random:
+        told = [about, str(self.seed), day.isoformat(), *self._scoped()]
+        return random.Random(":".join(told + [self.part] * bool(self.part)))  # noqa: S311 - repeatable
+
+    def named(self, *parts: str) -> tuple[str, ...]:
+        """A name that no other order has."""
+        return (*parts, *self._scoped())
+
+    def _scoped(self) -> list[str]:
+        return [] if self.scope == ANY_RAIL else [self.scope]
 
 
 class StrayCredit(msgspec.Struct, frozen=True):
@@ -51,6 +104,7 @@ class StrayCredit(msgspec.Struct, frozen=True):
     amount_minor: int
     narrative: str
     value_day: date
+    bank: str
 
 
 class Bent(msgspec.Struct, frozen=True):
@@ -80,14 +134,13 @@ def line_of(movement: Movement, *, gross_minor: int | None = None) -> Line:
     )
 
 
-def bend(movements: Sequence[Movement], plan: FaultPlan | None, day: date, seed: int) -> Bent:
-    """The day's rows with the plan's faults in them; without a plan, as they are."""
+def bend(
+    movements: Sequence[Movement], refused: Sequence[Refused], order: Order, day: date, seed: int
+) -> Bent:
+    """The rows of the order's rails with its faults in them."""
     bent = Bent([], [], {}, [], [])
-    if plan is None:
-        bent.lines.extend(line_of(movement) for movement in movements)
-        return bent
-    rng = random.Random(f"faults:{plan.seed}:{day.isoformat()}")  # noqa: S311 - repeatable
-    chosen = _choose(movements, plan, rng)
+    rng = order.rng(day)
+    chosen = _choose(movements, order.faults, rng)
     duplicates = []
     for movement in movements:
         fault = chosen.get(movement.reference)
@@ -95,14 +148,15 @@ def bend(movements: Sequence[Movement], plan: FaultPlan | None, day: date, seed:
         if fault == "duplicate":
             duplicates.append(line_of(movement))
     bent.lines.extend(duplicates)
-    _add_extras(bent, movements, plan, day, rng)
-    for index in range(plan.unknown_credit):
-        _add_stray_credit(bent, day, index, seed, rng)
+    _add_extras(bent, movements, order, day, rng)
+    for index in range(order.faults.unknown_credit):
+        _add_stray_credit(bent, order, day, (index, seed), rng)
+    _add_debited(bent, refused, order, day)
     return bent
 
 
 def _choose(
-    movements: Sequence[Movement], plan: FaultPlan, rng: random.Random
+    movements: Sequence[Movement], plan: FileFaults, rng: random.Random
 ) -> dict[str, FaultName]:
     """A fault for each of some payments of the day, taking turns over the rails."""
     queues = _queues(movements, rng)
@@ -173,7 +227,7 @@ def _bend_one(
         actual = 2 * amount_minor
     bent.faults.append(
         Fault(
-            kind=_KIND[fault],
+            kind=KINDS[fault][0],
             fault=fault,
             bank_day=day,
             reference=movement.reference,
@@ -194,59 +248,94 @@ def _wrong(amount_minor: int, rng: random.Random) -> int:
 
 
 def _add_extras(
-    bent: Bent, movements: Sequence[Movement], plan: FaultPlan, day: date, rng: random.Random
+    bent: Bent, movements: Sequence[Movement], order: Order, day: date, rng: random.Random
 ) -> None:
     """Rows for payments that nobody made, spread over the rails that have a file."""
-    rails = sorted({movement.rail for movement in movements if movement.type == "PAY"})
-    rails = rails or ["upi_hdfc"]
-    rng.shuffle(rails)
     models = [movement for movement in movements if movement.type == "PAY"]
-    for index in range(plan.extra):
+    rails = sorted({movement.rail for movement in models}) or sorted(order.rails & {"upi_hdfc"})
+    if not rails:
+        return
+    rng.shuffle(rails)
+    for index in range(order.faults.extra):
         rail = RAILS[rails[index % len(rails)]]
-        name = ("sandbox extra row", str(plan.seed), day.isoformat(), str(index))
+        nth = str(index + order.done.get("extra", 0))
+        name = order.named("sandbox extra row", str(order.seed), day.isoformat(), nth)
         reference = ids.encode("att", ids.derived(*name))
-        moved_at = rng.choice(models).moved_at if models else datetime.combine(day, time(12), IST)
+        noon = datetime.combine(day, time(12), IST)
+        moved_at = rng.choice(models).moved_at if models else noon
         line = Line(
             rail=rail.name,
             type="PAY",
             order_ref=reference,
             moved_at=moved_at,
-            rrn=numbers.rail_reference(rail, plan.seed, reference, moved_at, 0),
-            network_ref=numbers.network_reference(rail, plan.seed, reference),
+            rrn=numbers.rail_reference(rail, order.seed, reference, moved_at),
+            network_ref=numbers.network_reference(rail, order.seed, reference),
             gross_minor=rng.randint(10_000, 500_000),
         )
         bent.lines.append(line)
-        bent.faults.append(
-            Fault(
-                kind=_KIND["extra"],
-                fault="extra",
-                bank_day=day,
-                reference=reference,
-                rail=rail.name,
-                amount_minor=line.gross_minor,
-                expected_minor=None,
-                actual_minor=line.gross_minor,
-                reported_on=day,
-            )
-        )
+        bent.faults.append(_unknown_to_us("extra", line, day))
 
 
-def _add_stray_credit(bent: Bent, day: date, index: int, seed: int, rng: random.Random) -> None:
+def _unknown_to_us(name: FaultName, line: Line, day: date, *, place: int = 0) -> Fault:
+    """A row that our ledger has nothing of."""
+    return Fault(
+        kind=KINDS[name][place],
+        fault=name,
+        bank_day=day,
+        reference=line.order_ref,
+        rail=line.rail,
+        amount_minor=abs(line.gross_minor),
+        expected_minor=None,
+        actual_minor=line.gross_minor,
+        reported_on=day,
+    )
+
+
+def _add_stray_credit(
+    bent: Bent, order: Order, day: date, numbered: tuple[int, int], rng: random.Random
+) -> None:
+    index, seed = numbered
     value_day = day + timedelta(days=1)
-    utr = numbers.stray_utr(seed, value_day, index)
+    nth = str(index + order.done.get("unknown_credit", 0))
+    utr = numbers.stray_utr(seed, value_day, ":".join(order.named(nth)))
     amount_minor = rng.randint(50_000, 900_000)
     narrative = "NEFT CR-UTIB0000123-SHREE BALAJI TRADERS-ADVANCE"
-    bent.stray_credits.append(StrayCredit(utr, amount_minor, narrative, value_day))
+    rail = None if order.scope == ANY_RAIL else order.scope
+    bank = RAILS[rail].account if rail else "hdfc"
+    bent.stray_credits.append(StrayCredit(utr, amount_minor, narrative, value_day, bank))
     bent.faults.append(
         Fault(
-            kind=_KIND["unknown_credit"],
+            kind=KINDS["unknown_credit"][0],
             fault="unknown_credit",
             bank_day=value_day,
             reference=utr,
-            rail=None,
+            rail=rail,
             amount_minor=amount_minor,
             expected_minor=None,
             actual_minor=amount_minor,
             reported_on=value_day,
         )
     )
+
+
+def _add_debited(bent: Bent, refused: Sequence[Refused], order: Order, day: date) -> None:
+    """The switch shows the debit of a payment that it refused, and its return a while later."""
+    by_chance = sorted(refused, key=lambda each: each.reference)
+    order.rng(day, "debited").shuffle(by_chance)
+    for each in by_chance[: order.faults.debit_without_credit]:
+        debit = Line(
+            *(each.rail, "PAY", each.reference, each.at, each.rrn, each.network_ref),
+            gross_minor=each.amount_minor,
+        )
+        returned = Line(
+            *(each.rail, "REVERSAL", each.reference),
+            moved_at=min(each.at + _RETURNED_AFTER, cycles.end_of(day)),
+            rrn=each.rrn,
+            network_ref=each.network_ref,
+            gross_minor=-each.amount_minor,
+            fee_back_minor=debit.fee_minor,
+            gst_back_minor=debit.gst_minor,
+        )
+        for place, line in enumerate((debit, returned)):
+            bent.lines.append(line)
+            bent.faults.append(_unknown_to_us("debit_without_credit", line, day, place=place))

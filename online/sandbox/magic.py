@@ -1,47 +1,53 @@
 """Magic values: which VPA, card number or amount makes the sandbox do what.
 
 Belongs here: the tables, from which `docs/sandbox.md` is written (`documentation.py`), and the
-look-up. Does not: what an outcome does to the records (`bank.py`).
+look-up. Does not: what an outcome is (`behaviour.py`) and does to the records (`bank.py`).
 """
 
-from enum import Enum
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
-Operation = Literal["authorize", "capture", "void", "reverse", "refund", "payout"]
-FinalStatus = Literal["approved", "declined", "failed"]
-Funding = Literal["bank", "ppi", "rupay_credit", "credit_line"]
-Authentication = Literal["challenged", "frictionless", "failed", "none"]
+from online.sandbox.behaviour import (
+    APPROVED,
+    BEHAVIOURS,
+    OPERATIONS,
+    Operation,
+    Outcome,
+    When,
+)
+from online.sandbox.rails import Method
 
 
-class Behaviour(Enum):
-    """When the caller hears of an outcome."""
-
-    AT_ONCE = "answers at once"
-    HELD = "done at once, but the answer comes after the caller's time-out; an enquiry knows it"
-    LATER = "pending; the first enquiry a second later knows the outcome"
-    LOST = "never arrived: no answer, and an enquiry finds nothing"
-    CHALLENGE = "pending, until the payer has confirmed on the page of the card's bank"
+def luhn_valid(pan: str) -> bool:
+    """Whether the last digit is the check digit of the others (ISO/IEC 7812)."""
+    return pan.isdigit() and check_digit(pan[:-1]) == pan[-1]
 
 
-class Outcome(msgspec.Struct, frozen=True):
-    """What the bank decides, and how it lets the caller know."""
-
-    status: FinalStatus
-    code: str
-    message: str
-    behaviour: Behaviour = Behaviour.AT_ONCE
-    funding: Funding = "bank"  # of a UPI payment: where its money comes from
-    avs: str = "U"  # of a card: Indian banks hardly check addresses
-    authentication: Authentication = "none"
-    dispute: str | None = None  # the reason code with which it is disputed after capture
+def check_digit(digits: str) -> str:
+    """The digit that makes `digits` + itself a valid card number."""
+    total = 0
+    for place, digit in enumerate(reversed(digits)):
+        value = int(digit) * (2 if place % 2 == 0 else 1)
+        total += value - 9 if value > 9 else value
+    return str(-total % 10)
 
 
-APPROVED: Final = Outcome("approved", "00", "Approved")
-_TIMEOUT_APPROVED: Final = Outcome("approved", "00", "Approved", Behaviour.HELD)
+def behaviour_card(name: str) -> str:
+    """The card whose bank behaves so: 4000 0000 0000 7, the behaviour's number, a check digit."""
+    digits = f"4000000000007{BEHAVIOURS[name].number:02d}"
+    return digits + check_digit(digits)
+
+
+def behaviour_amount(name: str, operation: Operation) -> int:
+    """The amount that makes this operation behave so: ₹1100.NN pays, ₹1101.NN does the rest."""
+    return (110_000 if operation == "authorize" else 110_100) + BEHAVIOURS[name].number
+
+
+_TIMEOUT_APPROVED: Final = Outcome("approved", "00", "Approved", When.HELD)
 
 VPAS: Final[dict[str, Outcome]] = {
+    **{f"{name}@khata": rule.upi for name, rule in BEHAVIOURS.items()},
     "success@khata": APPROVED,
     "credit@khata": Outcome("approved", "00", "Approved", funding="rupay_credit"),
     "wallet@khata": Outcome("approved", "00", "Approved", funding="ppi"),
@@ -50,13 +56,14 @@ VPAS: Final[dict[str, Outcome]] = {
     "insufficient@khata": Outcome("declined", "Z9", "Insufficient funds"),
     "wrongpin@khata": Outcome("declined", "ZM", "Invalid UPI PIN"),
     "timeout@khata": _TIMEOUT_APPROVED,
-    "timeoutfail@khata": Outcome("declined", "U30", "Debit failed", Behaviour.HELD),
-    "lost@khata": Outcome("failed", "U09", "Request lost", Behaviour.LOST),
-    "pending@khata": Outcome("approved", "00", "Approved", Behaviour.LATER),
+    "timeoutfail@khata": Outcome("declined", "U30", "Debit failed", When.HELD),
+    "lost@khata": Outcome("failed", "U09", "Request lost", When.LOST),
+    "pending@khata": Outcome("approved", "00", "Approved", When.LATER),
     "techfail@khata": Outcome("failed", "UP", "PSP timed out"),
 }
 
 CARDS: Final[dict[str, Outcome]] = {
+    **{behaviour_card(name): rule.card for name, rule in BEHAVIOURS.items()},
     "4242424242424242": APPROVED,
     "5555555555554444": APPROVED,
     "4000000000000002": Outcome("declined", "05", "Do not honour"),
@@ -67,9 +74,9 @@ CARDS: Final[dict[str, Outcome]] = {
     "4000000000000127": Outcome("declined", "N7", "CVC does not match"),
     "4000000000000119": Outcome("failed", "96", "System malfunction"),
     "4000000000006801": _TIMEOUT_APPROVED,
-    "4000000000006702": Outcome("declined", "05", "Do not honour", Behaviour.HELD),
+    "4000000000006702": Outcome("declined", "05", "Do not honour", When.HELD),
     "4000000000003220": Outcome(
-        "approved", "00", "Approved", Behaviour.CHALLENGE, authentication="challenged"
+        "approved", "00", "Approved", When.CHALLENGE, authentication="challenged"
     ),
     "4000000000003063": Outcome("approved", "00", "Approved", authentication="frictionless"),
     "4000000000000259": Outcome("approved", "00", "Approved", dispute="10.4"),
@@ -89,14 +96,14 @@ class MagicAmount(msgspec.Struct, frozen=True):
 _PAYMENT: Final[frozenset[Operation]] = frozenset({"authorize"})
 _AFTERWARDS: Final[frozenset[Operation]] = frozenset({"capture", "reverse", "refund", "payout"})
 _REFUND: Final[frozenset[Operation]] = frozenset({"refund"})
-_LATER: Final = Outcome("approved", "00", "Approved", Behaviour.LATER)
+_LATER: Final = Outcome("approved", "00", "Approved", When.LATER)
 _NO_FUNDS: Final = (
     Outcome("declined", "Z9", "Insufficient funds"),
     Outcome("declined", "51", "Insufficient funds"),
 )
 _TIMEOUT_DECLINED: Final = (
-    Outcome("declined", "U30", "Debit failed", Behaviour.HELD),
-    Outcome("declined", "05", "Do not honour", Behaviour.HELD),
+    Outcome("declined", "U30", "Debit failed", When.HELD),
+    Outcome("declined", "05", "Do not honour", When.HELD),
 )
 
 # Payments have amounts of their own, so that a payment which timed out can be refunded in peace.
@@ -107,8 +114,8 @@ AMOUNTS: Final[dict[int, MagicAmount]] = {
     100_160: MagicAmount(_REFUND, _LATER, _LATER),
     100_161: MagicAmount(
         _REFUND,
-        Outcome("declined", "YF", "The account is blocked", Behaviour.LATER),
-        Outcome("declined", "46", "The account is closed", Behaviour.LATER),
+        Outcome("declined", "YF", "The account is blocked", When.LATER),
+        Outcome("declined", "46", "The account is closed", When.LATER),
     ),
     100_151: MagicAmount(_AFTERWARDS, *_NO_FUNDS),
     100_167: MagicAmount(_AFTERWARDS, *_TIMEOUT_DECLINED),
@@ -116,36 +123,39 @@ AMOUNTS: Final[dict[int, MagicAmount]] = {
 }
 
 
-def of_vpa(vpa: str) -> Outcome:
-    """Any VPA that is not in the table approves."""
-    return VPAS.get(vpa.lower(), APPROVED)
+_OF_BEHAVIOURS: Final = {
+    (operation, behaviour_amount(name, operation)): name
+    for name in BEHAVIOURS
+    for operation in OPERATIONS
+}
 
 
-def of_card(pan: str) -> Outcome:
-    """Any card with a valid check digit that is not in the table approves."""
+def of_vpa(vpa: str) -> Outcome | None:
+    """What this VPA stands for, if it is in the table; any other approves."""
+    return VPAS.get(vpa.lower())
+
+
+def of_card(pan: str) -> Outcome | None:
+    """What this card stands for; None: any other with a valid check digit approves."""
     known = CARDS.get(pan)
-    if known is not None:
+    if known is not None or luhn_valid(pan):
         return known
-    return APPROVED if luhn_valid(pan) else Outcome("declined", "14", "Invalid card number")
+    return Outcome("declined", "14", "Invalid card number")
 
 
-def of_amount(operation: Operation, amount_minor: int, *, upi: bool) -> Outcome | None:
+def of_amount(operation: Operation, amount_minor: int, method: Method) -> Outcome | None:
     """The outcome that this amount forces, if it is a magic one for this operation."""
+    name = _OF_BEHAVIOURS.get((operation, amount_minor))
+    if name is not None:
+        return BEHAVIOURS[name].outcome(method, operation)
     rule = AMOUNTS.get(amount_minor)
     if rule is None or operation not in rule.operations:
         return None
-    return rule.upi if upi else rule.other
+    return rule.upi if method == "upi" else rule.other
 
 
-def luhn_valid(pan: str) -> bool:
-    """Whether the last digit is the check digit of the others (ISO/IEC 7812)."""
-    return pan.isdigit() and check_digit(pan[:-1]) == pan[-1]
-
-
-def check_digit(digits: str) -> str:
-    """The digit that makes `digits` + itself a valid card number."""
-    total = 0
-    for place, digit in enumerate(reversed(digits)):
-        value = int(digit) * (2 if place % 2 == 0 else 1)
-        total += value - 9 if value > 9 else value
-    return str(-total % 10)
+def is_amount(amount_minor: int) -> bool:
+    """Whether this amount means anything to any operation."""
+    return amount_minor in AMOUNTS or any(
+        (operation, amount_minor) in _OF_BEHAVIOURS for operation in OPERATIONS
+    )

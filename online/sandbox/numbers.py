@@ -1,10 +1,10 @@
 """Reference numbers in the shapes that banks give them, derived from the seed.
 
 Belongs here: RRN, UTR, UPI transaction id, ARN, authorization code. The same seed and reference
-give the same number on every run; `attempt` gives the next candidate when one is taken.
+give the same number on every run, whatever else was asked before: so two may share an RRN, as
+happens at banks, whose own key is the reference.
 """
 
-from collections.abc import Callable
 from datetime import date, datetime
 from hashlib import sha256
 
@@ -20,23 +20,13 @@ def _digits(count: int, *parts: str) -> str:
     return f"{int(_digest(*parts), 16) % 10**count:0{count}d}"
 
 
-def rail_reference(rail: Rail, seed: int, reference: str, at: datetime, attempt: int) -> str:
+def rail_reference(rail: Rail, seed: int, reference: str, at: datetime) -> str:
     """An RRN of 12 digits (year digit, day of year, 8 digits), or the 16-character NEFT UTR."""
     local = at.astimezone(IST)
-    parts = ("rrn", str(seed), rail.name, reference, str(attempt))
+    parts = ("rrn", str(seed), rail.name, reference, "0")
     if rail.method == "payout":
         return f"{rail.bank_code}N{local:%y%j}{_digits(6, *parts)}"
     return f"{local.year % 10}{local:%j}{_digits(8, *parts)}"
-
-
-def free_rail_reference(
-    rail: Rail, seed: int, reference: str, at: datetime, taken: Callable[[str], bool]
-) -> str:
-    """The first candidate that nothing else of the rail has."""
-    attempt = 0
-    while taken(number := rail_reference(rail, seed, reference, at, attempt)):
-        attempt += 1
-    return number
 
 
 def network_reference(rail: Rail, seed: int, reference: str) -> str | None:
@@ -58,6 +48,11 @@ def settlement_utr(bank_code: str, seed: int, settlement_id: str, settled_on: da
     return f"{bank_code}R5{settled_on:%Y%m%d}{_digits(8, 'utr', str(seed), settlement_id)}"
 
 
-def stray_utr(seed: int, day: date, index: int) -> str:
+def wrong_utr(bank_code: str, seed: int, settlement_id: str, settled_on: date) -> str:
+    """Another UTR of the same bank and day: the one that a file names by mistake."""
+    return settlement_utr(bank_code, seed, f"{settlement_id} wrong", settled_on)
+
+
+def stray_utr(seed: int, day: date, name: str) -> str:
     """The UTR of a credit nobody announced, from another bank."""
-    return f"UTIBN{day:%y%j}{_digits(6, 'stray', str(seed), day.isoformat(), str(index))}"
+    return f"UTIBN{day:%y%j}{_digits(6, 'stray', str(seed), day.isoformat(), name)}"

@@ -5,18 +5,18 @@ what it writes at the close of a day (`closing.py`).
 """
 
 import sqlite3
-from datetime import date, datetime, timedelta
+from collections.abc import Collection
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, Literal
 
 import msgspec
 
-from online.kernel.clock import IST
-from online.sandbox.magic import Operation, Outcome
+from online.sandbox.behaviour import Operation, Outcome
+from online.sandbox.cycles import bank_day
 from online.sandbox.wire import Answer, Checks
 
 MovementType = Literal["PAY", "REFUND", "REVERSAL", "CHARGEBACK", "PAYOUT"]
-PendingKind = Literal["payer", "later", "challenge"]
-CUT_OFF_HOUR: Final = 21
+PendingKind = Literal["payer", "later", "unseen", "challenge"]
 
 _ENCODER: Final = msgspec.json.Encoder()
 _ANSWER: Final = msgspec.json.Decoder(Answer)
@@ -24,15 +24,20 @@ _ANSWER: Final = msgspec.json.Decoder(Answer)
 _FIND: Final = """
     select reference, idempotency_key, fingerprint, rail, operation, amount, root, capture, answer,
         instrument, created_at, pending_kind, captured, refunded, voided, reversed, eventual,
-        dispute_reason, return_url
+        dispute_reason, return_url, failing_enquiries
     from operations """
 _FIND_BY_REFERENCE: Final = _FIND + "where reference = ?"
 _FIND_BY_KEY: Final = _FIND + "where idempotency_key = ?"
+_FIND_RIPE: Final = (
+    _FIND
+    + """where pending_kind in ('later', 'unseen') and created_at <= ?
+    order by created_at, reference"""
+)
 _INSERT: Final = """
     insert into operations (reference, idempotency_key, fingerprint, rail, operation, amount, root,
         capture, answer, instrument, created_at, pending_kind, captured, refunded, voided,
-        reversed, eventual, dispute_reason, return_url, status, rail_reference)
-    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+        reversed, eventual, dispute_reason, return_url, failing_enquiries, status, rail_reference)
+    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 # The columns of a `Movement`, in its order.
 _CAPTURES: Final = """
     select reference, rail, type, amount, moved_at, bank_day, report_on, rrn, network_ref, payee,
@@ -48,6 +53,11 @@ _UNREPORTED: Final = """
     from movements
     where reported_on is null and report_on <= ?
     order by moved_at, reference"""
+_REFUSED: Final = """
+    select reference, rail, amount, created_at, rail_reference, answer
+    from operations
+    where operation = 'authorize' and status = 'declined' and created_at > ? and created_at <= ?
+    order by reference"""
 _MOVE: Final = """
     insert into movements (reference, rail, type, amount, moved_at, bank_day, report_on, rrn,
         network_ref, payee, fee_back, gst_back)
@@ -59,6 +69,7 @@ class Eventual(msgspec.Struct, frozen=True):
 
     outcome: Outcome
     checks: Checks | None = None
+    payee: str | None = None  # of a payout
 
 
 _EVENTUAL: Final = msgspec.json.Decoder(Eventual)
@@ -86,6 +97,18 @@ class StoredOperation(msgspec.Struct, frozen=True):
     eventual: Eventual | None = None
     dispute_reason: str | None = None
     return_url: str | None = None
+    failing_enquiries: int = 0
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A payment that was declined."""
+
+    reference: str
+    rail: str
+    amount_minor: int
+    at: datetime
+    rrn: str
+    network_ref: str | None
 
 
 class Movement(msgspec.Struct, frozen=True):
@@ -103,13 +126,6 @@ class Movement(msgspec.Struct, frozen=True):
     payee: str | None
     fee_back_minor: int = 0
     gst_back_minor: int = 0
-
-
-def bank_day(at: datetime) -> date:
-    """The bank's day of an instant: D runs from D-1 21:00 (excluded) to D 21:00 IST."""
-    local = at.astimezone(IST)
-    cut_off = local.replace(hour=CUT_OFF_HOUR, minute=0, second=0, microsecond=0)
-    return local.date() if local <= cut_off else local.date() + timedelta(days=1)
 
 
 def _operation_of(row: tuple[object, ...]) -> StoredOperation:
@@ -142,19 +158,33 @@ def insert(db: sqlite3.Connection, stored: StoredOperation) -> None:
         *(_ENCODER.encode(stored.answer), stored.instrument, stored.created_at.isoformat()),
         *(stored.pending_kind, stored.captured_minor, stored.refunded_minor, int(stored.voided)),
         *(int(stored.reversed), stored.eventual and _ENCODER.encode(stored.eventual)),
-        *(stored.dispute_reason, stored.return_url),
+        *(stored.dispute_reason, stored.return_url, stored.failing_enquiries),
         *(stored.answer.status, stored.answer.rail_reference),
     )
     db.execute(_INSERT, values)
 
 
-def finish(db: sqlite3.Connection, reference: str, answer: Answer, captured_minor: int) -> None:
+def ripe(db: sqlite3.Connection, born_by: datetime) -> list[StoredOperation]:
+    """What ends by itself and is that old, the oldest first."""
+    return [_operation_of(row) for row in db.execute(_FIND_RIPE, (born_by.isoformat(),))]
+
+
+def finish(db: sqlite3.Connection, reference: str, answer: Answer) -> None:
     """A pending operation reaches its end."""
     db.execute(
-        "update operations set status = ?, answer = ?, pending_kind = null, captured = ?"
+        "update operations set status = ?, answer = ?, pending_kind = null"
         " where reference = ? and pending_kind is not null",
-        (answer.status, _ENCODER.encode(answer), captured_minor, reference),
+        (answer.status, _ENCODER.encode(answer), reference),
     )
+
+
+def use_up_failing_enquiry(db: sqlite3.Connection, reference: str) -> bool:
+    """Whether an enquiry about this operation was still to fail; now one less is."""
+    sql = (
+        "update operations set failing_enquiries = failing_enquiries - 1"
+        " where reference = ? and failing_enquiries > 0"
+    )
+    return db.execute(sql, (reference,)).rowcount == 1
 
 
 def add_captured(db: sqlite3.Connection, root: str, amount_minor: int) -> None:
@@ -179,22 +209,14 @@ def set_reversed(db: sqlite3.Connection, root: str) -> None:
     db.execute("update operations set reversed = 1, voided = 1 where reference = ?", (root,))
 
 
-def refunds_under_way(db: sqlite3.Connection, root: str) -> int:
-    """The sum of refunds that wait for their end."""
+def refunds_under_way(db: sqlite3.Connection, root: str, *, but: str = "") -> int:
+    """The sum of refunds that wait for their end, but for one."""
     query = (
         "select coalesce(sum(amount), 0) from operations where root = ?"
         " and operation <> 'authorize' and operation = 'refund' and pending_kind is not null"
+        " and reference <> ?"
     )
-    return int(db.execute(query, (root,)).fetchone()[0])
-
-
-def rail_reference_taken(db: sqlite3.Connection, rail: str, rail_reference: str) -> bool:
-    """Whether something else of this rail has this reference number."""
-    query = (
-        "select 1 from operations where rail = ?1 and rail_reference = ?2"
-        " union all select 1 from disputes where rail = ?1 and rail_reference = ?2"
-    )
-    return db.execute(query, (rail, rail_reference)).fetchone() is not None
+    return int(db.execute(query, (root, but)).fetchone()[0])
 
 
 def last_closed(db: sqlite3.Connection) -> date | None:
@@ -228,6 +250,21 @@ def captures_of(db: sqlite3.Connection, root: str) -> list[Movement]:
 def unreported(db: sqlite3.Connection, day: date) -> list[Movement]:
     """What the files of `day` have to show, in the order they show it."""
     return [_movement_of(row) for row in db.execute(_UNREPORTED, (day.isoformat(),))]
+
+
+def refused(
+    db: sqlite3.Connection, rails: Collection[str], after: datetime, until: datetime
+) -> list[Refused]:
+    """Payments of some rails that were declined in a span of time."""
+    span = (after.astimezone(UTC).isoformat(), until.astimezone(UTC).isoformat())
+    return [
+        Refused(
+            *(reference, rail, amount_minor, datetime.fromisoformat(created_at), rrn),
+            network_ref=_ANSWER.decode(answer).network_reference,
+        )
+        for reference, rail, amount_minor, created_at, rrn, answer in db.execute(_REFUSED, span)
+        if rail in rails
+    ]
 
 
 def _movement_of(row: tuple[Any, ...]) -> Movement:

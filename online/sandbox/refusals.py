@@ -8,7 +8,7 @@ import sqlite3
 from typing import Final
 
 from online.sandbox import disputes, records
-from online.sandbox.magic import Operation, Outcome
+from online.sandbox.behaviour import Operation, Outcome
 from online.sandbox.records import StoredOperation
 
 NOT_FOUND: Final = Outcome("declined", "25", "No such payment at this bank")
@@ -19,9 +19,11 @@ CANCELED: Final = Outcome("declined", "17", "Canceled by the merchant")
 
 
 def refusal(
-    db: sqlite3.Connection, operation: Operation, amount_minor: int, root: str
+    db: sqlite3.Connection, operation: Operation, amount_minor: int, root: str, *, asks: str = ""
 ) -> Outcome | None:
-    """Why the bank will not do this to a payment; None: it will."""
+    """Why the bank will not do this to a payment; None: it will. `asks`: the operation itself,
+    where it is among those under way.
+    """
     payment = records.find(db, root)
     if payment is None:
         return NOT_FOUND
@@ -32,7 +34,7 @@ def refusal(
     if payment.answer.status != "approved":
         return WRONG_STATE
     if operation == "refund":
-        return TOO_MUCH if amount_minor > refundable_minor(db, payment) else None
+        return TOO_MUCH if amount_minor > refundable_minor(db, payment, but=asks) else None
     if operation == "reverse":
         return _of_reversal(db, payment, amount_minor)
     left_to_capture = payment.amount_minor - payment.captured_minor
@@ -42,9 +44,9 @@ def refusal(
     return TOO_MUCH if operation == "capture" and amount_minor > left_to_capture else None
 
 
-def refundable_minor(db: sqlite3.Connection, payment: StoredOperation) -> int:
+def refundable_minor(db: sqlite3.Connection, payment: StoredOperation, *, but: str = "") -> int:
     """Captured, and neither given back nor about to be, nor in dispute."""
-    taken = payment.refunded_minor + records.refunds_under_way(db, payment.reference)
+    taken = payment.refunded_minor + records.refunds_under_way(db, payment.reference, but=but)
     return payment.captured_minor - taken - disputes.held_back(db, payment.reference)
 
 

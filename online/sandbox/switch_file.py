@@ -1,4 +1,4 @@
-"""A rail's settlement file of one day: the rows, what the rail charges, and the CSV text.
+"""A rail's settlement file of a cycle, or of a day: rows, what the rail charges, and the CSV text.
 
 Belongs here: lines, fees, totals, rendering. Does not: which rows go wrong (`faults.py`) and
 when a day closes (`closing.py`).
@@ -61,13 +61,14 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class Settlement(msgspec.Struct, frozen=True):
-    """What a rail settles for one day: the lines, and the credit that they promise."""
+    """What a rail settles for one cycle (0: all day): the lines, and the credit they promise."""
 
     settlement_id: str
     rail: str
     settled_on: date
     utr: str
     lines: tuple[Line, ...]
+    cycle: int = 0
 
     @property
     def net_minor(self) -> int:
@@ -75,7 +76,8 @@ class Settlement(msgspec.Struct, frozen=True):
 
     @property
     def file_name(self) -> str:
-        return f"{self.rail}_settlement_{self.settled_on.isoformat()}.csv"
+        part = f"_c{self.cycle:02d}" if self.cycle else ""
+        return f"{self.rail}_settlement_{self.settled_on.isoformat()}{part}.csv"
 
 
 def charges(rail: Rail, gross_minor: int) -> tuple[int, int]:
@@ -84,11 +86,15 @@ def charges(rail: Rail, gross_minor: int) -> tuple[int, int]:
     return fee_minor, divide_half_even(fee_minor * GST_BPS, 10_000)
 
 
-def settlement(rail: Rail, settled_on: date, lines: Sequence[Line], seed: int) -> Settlement:
-    """The day's settlement of a rail, with its id and UTR."""
-    settlement_id = f"{rail.settlement_prefix}{settled_on:%Y%m%d}"
+def settlement(
+    rail: Rail, settled_on: date, lines: Sequence[Line], seed: int, *, cycle: int = 0
+) -> Settlement:
+    """The settlement of a rail's cycle or day, with its id and UTR."""
+    # Of fixed width: no id is the beginning of another.
+    part = f"C{cycle:02d}" if cycle else ""
+    settlement_id = f"{rail.settlement_prefix}{settled_on:%Y%m%d}{part}"
     utr = numbers.settlement_utr(rail.bank_code, seed, settlement_id, settled_on)
-    return Settlement(settlement_id, rail.name, settled_on, utr, tuple(lines))
+    return Settlement(settlement_id, rail.name, settled_on, utr, tuple(lines), cycle)
 
 
 def render(settled: Settlement) -> bytes:

@@ -11,11 +11,10 @@ import msgspec
 from msgspec import Meta, Struct
 
 from online.kernel.errors import InvalidRequest
-from online.sandbox.magic import Authentication, Funding, Operation
+from online.sandbox.behaviour import Authentication, Funding, Operation, Status
 from online.sandbox.rails import Rail
 
 T = TypeVar("T")
-Status = Literal["approved", "declined", "pending", "failed"]
 Reference = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_]{4,35}$")]
 Vpa = Annotated[
     str, Meta(pattern=r"^[A-Za-z0-9._-]{1,255}@[A-Za-z][A-Za-z0-9]{0,63}$", max_length=255)
@@ -139,12 +138,32 @@ class CloseDay(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Opening(Struct, frozen=True, forbid_unknown_fields=True):
-    bank: Literal["hdfc"]
+    bank: Literal["hdfc", "icici"]
     amount_minor: Annotated[int, Meta(ge=-(10**15), le=10**15)]
 
 
-class FaultPlan(Struct, frozen=True, forbid_unknown_fields=True):
-    """How many rows of a day's files go wrong, and how; the seed chooses which."""
+class CloseCycle(Struct, frozen=True, forbid_unknown_fields=True):
+    bank_day: date
+    cycle: Annotated[str, Meta(pattern=r"^[IVX]{1,5}\Z")]
+    inbox: Annotated[str, Meta(min_length=1, max_length=4096)]
+
+
+class FileFaults(Struct, frozen=True, forbid_unknown_fields=True):
+    """How much of a rail's files of a day goes wrong, and how: rows, then whole settlements."""
+
+    missing: SmallCount = 0
+    extra: SmallCount = 0
+    wrong_amount: SmallCount = 0
+    duplicate: SmallCount = 0
+    late: SmallCount = 0
+    unknown_credit: SmallCount = 0
+    debit_without_credit: SmallCount = 0
+    partial_settlement_file: SmallCount = 0
+    wrong_utr: SmallCount = 0
+
+
+class FaultPlan(FileFaults, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The faults of one day over all rails; the seed chooses which rows."""
 
     bank_day: date
     seed: int = 7
@@ -172,12 +191,12 @@ def decode(raw: bytes, kind: type[T]) -> T:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as error:
         detail = str(error)
-        raise InvalidRequest(detail, param=_field_of(detail)) from None
+        raise InvalidRequest(detail, param=field_of(detail)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"the body is not JSON: {error}") from None
 
 
-def _field_of(detail: str) -> str | None:
+def field_of(detail: str) -> str | None:
     """The field in msgspec's message: `… field `x`` or `… - at `$.a.b``, or both."""
     message, _, path = detail.partition(" - at `$")
     parent = path.rstrip("`").lstrip(".")

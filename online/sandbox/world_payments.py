@@ -57,7 +57,9 @@ class NewPhone(msgspec.Struct, frozen=True):
 
 def not_magic(amount_minor: int) -> int:
     """An amount that the banks treat like any other."""
-    return amount_minor - 20 if amount_minor in magic.AMOUNTS else amount_minor
+    while magic.is_amount(amount_minor):
+        amount_minor -= 20
+    return amount_minor
 
 
 def second_of_day(rng: Random) -> int:

@@ -15,7 +15,10 @@ from typing import Any, Final, NamedTuple, TypeVar
 T = TypeVar("T")
 _MAX_BATCH: Final = 256
 # In order; records of an earlier version get what came since.
-_SCHEMA: Final = tuple(Path(__file__).with_name(name) for name in ("schema.sql", "schema_2.sql"))
+_SCHEMA: Final = tuple(
+    Path(__file__).with_name(name)
+    for name in ("schema.sql", "schema_2.sql", "schema_3.sql", "schema_4.sql", "schema_5.sql")
+)
 
 
 class _Job(NamedTuple):

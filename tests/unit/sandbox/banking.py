@@ -8,8 +8,8 @@ from typing import Any
 from online.kernel.clock import IST, FixedClock
 from online.sandbox import closing, wire
 from online.sandbox.bank import Bank, Reply
+from online.sandbox.behaviour import Operation
 from online.sandbox.closing import BankFile
-from online.sandbox.magic import Operation
 from online.sandbox.rails import RAILS
 from online.sandbox.wire import Answer
 from online.sandbox.writer import connect
@@ -30,12 +30,19 @@ class Desk:
 
     def send(self, rail: str, operation: Operation, amount: int, **fields: Any) -> Reply:
         """An operation with a reference of its own, which `last` then has."""
-        key = fields.pop("key", None)
+        key, scripted = fields.pop("key", None), fields.pop("scripted", None)
         self.last = fields.pop("reference", None) or f"att_{next(self._numbers):026d}"
         request = wire.OperationRequest(self.last, amount, "INR", **fields)
         wire.check_shape(RAILS[rail], operation, request)
         self.clock.advance(timedelta(milliseconds=250))
-        return self.bank.operate(self.db, RAILS[rail], operation, request, key or self.last)
+        return self.bank.operate(
+            self.db,
+            RAILS[rail],
+            operation,
+            request,
+            idempotency_key=key or self.last,
+            scripted=scripted,
+        )
 
     def pay(self, amount: int, *, rail: str = "upi_hdfc", capture: bool = True) -> str:
         """An approved payment; gives its reference."""

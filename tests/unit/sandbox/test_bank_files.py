@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import xml.etree.ElementTree as ET
 from collections import Counter
 from datetime import timedelta
@@ -12,10 +13,9 @@ import pytest
 from online.kernel import ids
 from online.kernel.errors import Conflict
 from online.kernel.money import parse_decimal
-from online.sandbox import closing
+from online.sandbox import bank_books, closing, fault_plans
 from online.sandbox.camt import NAMESPACE
 from online.sandbox.faults import Fault
-from online.sandbox.rails import RAILS
 from online.sandbox.wire import FaultPlan
 from tests.unit.sandbox.banking import DAY, Desk
 
@@ -27,7 +27,7 @@ _N = {"c": NAMESPACE}
 def _busy(payments: int = 60) -> Desk:
     """A day with payments on all rails, a refund, a manual capture and a decline."""
     desk = Desk()
-    closing.set_opening(desk.db, "hdfc", 1_000_000)
+    bank_books.set_opening(desk.db, "hdfc", 1_000_000)
     rails = ("upi_hdfc", "upi_icici", "card_a", "card_b")
     for number in range(payments):
         paid = desk.pay(10_001 + 137 * number, rail=rails[number % 4])
@@ -54,8 +54,33 @@ def _switch(files: dict[str, bytes]) -> dict[str, bytes]:
 
 
 def _statement(files: dict[str, bytes]) -> tuple[int, int, list[tuple[int, str, str]]]:
-    """Opening, closing and the entries (signed amount, UTR, end-to-end id) of the day's CAMT."""
-    (content,) = (content for name, content in files.items() if name.endswith(".xml"))
+    """Opening, closing and the entries (signed amount, UTR, end-to-end id) of both accounts."""
+    (camt,) = (content for name, content in files.items() if name.endswith(".xml"))
+    (swift,) = (content for name, content in files.items() if name.endswith(".sta"))
+    one, two = _of_camt(camt), _of_mt940(swift)
+    return one[0] + two[0], one[1] + two[1], one[2] + two[2]
+
+
+def _of_mt940(content: bytes) -> tuple[int, int, list[tuple[int, str, str]]]:
+    """By hand: `:60F:`, `:62F:`, and each `:61:` with the lines of its `:86:`."""
+    text = content.decode("ascii").replace("\r\n", "\n")
+    opening, closing = (
+        int(amount.replace(",", "")) * (1 if mark == "C" else -1)
+        for mark, amount in re.findall(r":6[02]F:([CD])\d{6}INR([\d,]+)\n", text)
+    )
+    entries = []
+    for mark, amount, told in re.findall(
+        r":61:\d{10}([CD])([\d,]+)NTRF.*\n:86:((?:.*\n)+?)(?=:6)", text
+    ):
+        parts = told.replace("\n", "").split("/")
+        named = dict(zip(parts[1::2], parts[2::2], strict=True))
+        sign = 1 if mark == "C" else -1
+        reference = named.get("EREF", "NOTPROVIDED")
+        entries.append((sign * int(amount.replace(",", "")), named["UTR"], reference))
+    return opening, closing, entries
+
+
+def _of_camt(content: bytes) -> tuple[int, int, list[tuple[int, str, str]]]:
     stmt = ET.fromstring(content).find("c:BkToCstmrStmt/c:Stmt", _N)  # noqa: S314 - our own
     assert stmt is not None
 
@@ -81,7 +106,10 @@ def _statement(files: dict[str, bytes]) -> tuple[int, int, list[tuple[int, str, 
 def test_every_line_and_every_total_foots() -> None:
     files = _switch(_busy().close(DAY))
     assert set(files) == {
-        f"{rail}_settlement_2026-11-16.csv" for rail in RAILS if rail != "bank_hdfc"
+        "upi_hdfc_settlement_2026-11-16_c05.csv",  # ten in the morning: cycle V
+        "upi_icici_settlement_2026-11-16_c05.csv",
+        "card_a_settlement_2026-11-16.csv",
+        "card_b_settlement_2026-11-16.csv",
     }
     for content in files.values():
         rows, trailer = _rows(content)
@@ -108,7 +136,8 @@ def test_every_line_and_every_total_foots() -> None:
 def test_a_rail_charges_its_fee_and_gst(rail: str, amount: int, fee: str, gst: str) -> None:
     desk = Desk()
     desk.pay(amount, rail=rail)
-    ((row, *_), _) = _rows(desk.close(DAY)[f"{rail}_settlement_2026-11-16.csv"])
+    (content,) = _switch(desk.close(DAY)).values()
+    ((row, *_), _) = _rows(content)
     assert (row["Fee"], row["GST"]) == (fee, gst)
 
 
@@ -136,10 +165,10 @@ def test_the_same_seed_and_records_give_the_same_bytes() -> None:
     plan = FaultPlan(bank_day=DAY)
     one, two = _busy(), _busy()
     for desk in (one, two):
-        closing.set_fault_plan(desk.db, plan)
+        fault_plans.set_fault_plan(desk.db, plan)
     for day in (DAY, NEXT, THIRD):
         assert one.close(day) == two.close(day)
-    assert closing.truth(one.db) == closing.truth(two.db)
+    assert fault_plans.truth(one.db) == fault_plans.truth(two.db)
 
 
 def test_closing_again_gives_the_same_files_and_later_payments_go_to_the_next_day() -> None:
@@ -148,7 +177,7 @@ def test_closing_again_gives_the_same_files_and_later_payments_go_to_the_next_da
     files = closing.close_day(desk.db, DAY, seed=7)
     desk.pay(20_000)  # still before 21:00, but the day is closed
     assert closing.close_day(desk.db, DAY, seed=7) == files
-    rows, _ = _rows(desk.close(NEXT)["upi_hdfc_settlement_2026-11-17.csv"])
+    rows, _ = _rows(desk.close(NEXT)["upi_hdfc_settlement_2026-11-17_c01.csv"])
     assert [row["Gross Amount"] for row in rows] == ["200.00"]
 
 
@@ -158,9 +187,9 @@ def test_days_close_in_order_and_the_opening_is_set_before() -> None:
     with pytest.raises(Conflict):
         closing.close_day(desk.db, DAY, seed=7)
     with pytest.raises(Conflict):
-        closing.set_opening(desk.db, "hdfc", 5)
+        bank_books.set_opening(desk.db, "hdfc", 5)
     with pytest.raises(Conflict):
-        closing.set_fault_plan(desk.db, FaultPlan(bank_day=NEXT))
+        fault_plans.set_fault_plan(desk.db, FaultPlan(bank_day=NEXT))
 
 
 def _order_refs(files: dict[str, bytes]) -> Counter[str]:
@@ -171,9 +200,9 @@ def _order_refs(files: dict[str, bytes]) -> Counter[str]:
 
 def test_each_fault_is_in_the_files_once_and_the_truth_tells_it() -> None:
     clean, bent = _busy(), _busy()
-    closing.set_fault_plan(bent.db, FaultPlan(bank_day=DAY, seed=11))
+    fault_plans.set_fault_plan(bent.db, FaultPlan(bank_day=DAY, seed=11))
     before, after = _order_refs(clean.close(DAY)), _order_refs(bent.close(DAY))
-    truth = closing.truth(bent.db)
+    truth = fault_plans.truth(bent.db)
     assert Counter(fault.kind for fault in truth) == {
         "missing_external": 2,
         "missing_internal": 2,
@@ -199,9 +228,9 @@ def test_each_fault_is_in_the_files_once_and_the_truth_tells_it() -> None:
 
 def test_the_bank_pays_what_its_bent_files_say() -> None:
     desk = _busy()
-    closing.set_fault_plan(desk.db, FaultPlan(bank_day=DAY, seed=11))
+    fault_plans.set_fault_plan(desk.db, FaultPlan(bank_day=DAY, seed=11))
     files = _switch(desk.close(DAY))
-    truth = {fault.reference: fault for fault in closing.truth(desk.db)}
+    truth = {fault.reference: fault for fault in fault_plans.truth(desk.db)}
     promised = 0
     for content in files.values():
         rows, trailer = _rows(content)
@@ -220,11 +249,11 @@ def test_the_bank_pays_what_its_bent_files_say() -> None:
 
 def test_late_rows_come_two_days_later_and_are_credited_then() -> None:
     desk = _busy()
-    closing.set_fault_plan(desk.db, FaultPlan(bank_day=DAY, late=3))
+    fault_plans.set_fault_plan(desk.db, FaultPlan(bank_day=DAY, late=3))
     desk.close(DAY)
     assert not _switch(desk.close(NEXT))
     third = _switch(desk.close(THIRD))
-    late = [fault for fault in closing.truth(desk.db) if fault.kind == "timing"]
+    late = [fault for fault in fault_plans.truth(desk.db) if fault.kind == "timing"]
     assert _order_refs(third) == Counter(fault.reference for fault in late)
     assert {fault.reported_on for fault in late} == {THIRD}
     net = sum(_minor(_rows(content)[1]["Net Amount"]) for content in third.values())
@@ -237,9 +266,9 @@ def test_faults_stop_where_the_rows_do(payments: int) -> None:
     desk = Desk()
     for _ in range(payments):
         desk.pay(10_000)
-    closing.set_fault_plan(desk.db, FaultPlan(bank_day=DAY))
+    fault_plans.set_fault_plan(desk.db, FaultPlan(bank_day=DAY))
     desk.close(DAY)
-    truth: list[Fault] = closing.truth(desk.db)
+    truth: list[Fault] = fault_plans.truth(desk.db)
     on_rows = [fault for fault in truth if fault.expected_minor is not None]
     assert len(on_rows) == payments
     assert len(truth) == payments + 3  # two extra rows, one stray credit

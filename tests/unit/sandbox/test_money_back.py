@@ -10,7 +10,7 @@ import pytest
 
 from online.kernel.errors import Conflict, InvalidRequest, NotFound
 from online.kernel.money import parse_decimal
-from online.sandbox import closing, disputes, writer
+from online.sandbox import closing, disputes, fault_plans, writer
 from online.sandbox.wire import FaultPlan, OpenDispute
 from tests.unit.sandbox.banking import DAY, Desk, answered, card
 
@@ -187,7 +187,7 @@ def test_faults_stay_with_payments() -> None:
             desk.after("reverse", paid, 10_000 + number, "card_a")
         elif number < 8:
             _decide(desk, _dispute(desk, paid), "lost")
-    closing.set_fault_plan(desk.db, FaultPlan(bank_day=DAY))
+    fault_plans.set_fault_plan(desk.db, FaultPlan(bank_day=DAY))
     rows, trailer = _file(desk)
     kinds = [row["Type"] for row in rows]
     assert (kinds.count("REVERSAL"), kinds.count("CHARGEBACK")) == (4, 4)
