@@ -24,6 +24,7 @@ from online.rails.domain import (
 )
 
 _LONGEST_ANSWER: Final = 64 * 1024
+_NUL: Final = b"\\u0000"
 _LONGEST_LINK: Final = 4096
 _SCHEMES: Final = {"upi_intent": {"upi"}, "upi_qr": {"upi"}, "redirect": {"https", "http"}}
 _AUTHENTICATIONS: Final = frozenset(get_args(Authentication))
@@ -85,8 +86,15 @@ _decode_dispute = msgspec.json.Decoder(_Dispute).decode
 
 def outcome(response: httpx.Response, dialect: Dialect) -> Outcome:
     """The outcome of an operation; raises one of `NO_SENSE` unless all of it can be read."""
-    answer = _decode_answer(_content(response))
-    read = read_outcome(
+    return read(_content(response), dialect)
+
+
+def read(content: bytes, dialect: Dialect) -> Outcome:
+    """The same of an answer's members wherever they stand, in a callback too."""
+    if _NUL in content:
+        raise Unreadable("a NUL, which cannot be stored")
+    answer = _decode_answer(content)
+    told = read_outcome(
         dialect,
         OutcomeKind(answer.status),
         answer.code,
@@ -97,7 +105,7 @@ def outcome(response: httpx.Response, dialect: Dialect) -> Outcome:
         next_action=_checked(answer.next_action),
     )
     return msgspec.structs.replace(
-        read,
+        told,
         checks=_checks_of(answer.checks) if dialect == "card" else None,
         funding=_funding_of(answer.funding) if dialect == "upi" else None,
     )

@@ -1,4 +1,4 @@
-"""What a rail's code means, from the table in `codes.yaml`."""
+"""What a kind of rail can do, and what its codes mean, from the table in `codes.yaml`."""
 
 from functools import cache
 from importlib import resources
@@ -8,7 +8,7 @@ import msgspec
 import yaml
 from msgspec import Struct
 
-from online.rails.domain import NextAction, Outcome, OutcomeKind
+from online.rails.domain import NextAction, Operation, Outcome, OutcomeKind
 
 Dialect = Literal["upi", "card", "payout"]
 Class = Literal["business", "technical", "unknown"]
@@ -23,6 +23,12 @@ class Meaning(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     message: str
 
 
+_PAYOUTS: Final = frozenset({Operation.PAYOUT})
+CAPABILITIES: Final[dict[Dialect, frozenset[Operation]]] = {
+    "upi": frozenset(Operation) - _PAYOUTS,
+    "card": frozenset(Operation) - _PAYOUTS,
+    "payout": _PAYOUTS,
+}
 # For codes that nobody has told us about; the rail's own status then decides alone.
 _UNLISTED: Final = {
     OutcomeKind.DECLINED: Meaning("business", "generic_decline", False, "The payment was declined"),

@@ -5,6 +5,7 @@ definite failure, and every error after that leaves the outcome unknown. Unless 
 in a readable answer, nothing has failed.
 """
 
+import asyncio
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -16,7 +17,8 @@ from msgspec import Struct
 from online.kernel.errors import KhataError
 from online.rails import answers
 from online.rails.answers import NO_SENSE, Unreadable
-from online.rails.codes import Dialect, own_outcome
+from online.rails.bulkhead import Bulkhead, Full, Kind, Slots
+from online.rails.codes import CAPABILITIES, Dialect, own_outcome
 from online.rails.domain import (
     AuthorizeRequest,
     CaptureRequest,
@@ -34,32 +36,47 @@ from online.rails.domain import (
     VoidRequest,
 )
 
+Headers = dict[str, str] | None
+
 log = structlog.get_logger("khata.rails")
 
 # Refused before doing anything. Not here: 408 and 409, which may hide an effect.
 _REJECTED: Final = frozenset({400, 401, 403, 404, 405, 410, 411, 413, 414, 415, 422, 429})
+_NO_ANSWER: Final = (httpx.HTTPError, httpx.InvalidURL, TimeoutError, Full)
 _NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol)
 
 
 class Timeouts(Struct, frozen=True, kw_only=True):
-    """Seconds for each phase; `read_s` is how long a rail may think."""
+    """Seconds for each phase; `read_s` is how long a rail may think, `pool_s` how long a call
+    waits for a slot.
+    """
 
-    connect_s: int = 2
-    write_s: int = 5
-    read_s: int = 5
-    pool_s: int = 2
+    connect_s: float = 2
+    write_s: float = 5
+    read_s: float = 5
+    pool_s: float = 2
+
+    @property
+    def call_s(self) -> float:
+        """Of a call once it has its slot: a rail that answers byte by byte ends here, too."""
+        return self.connect_s + self.write_s + self.read_s
 
 
-def new_client(timeouts: Timeouts | None = None, *, connections: int = 200) -> httpx.AsyncClient:
-    """One pool for every rail; close it when the service stops."""
-    limits = timeouts or Timeouts()
+class Limits(Struct, frozen=True, kw_only=True):
+    """How long one rail may take, and how many calls it may have at once."""
+
+    timeouts: Timeouts = Timeouts()
+    slots: Slots = Slots()
+
+
+_USUAL: Final = Limits()
+
+
+def new_client(*, connections: int) -> httpx.AsyncClient:
+    """One pool for every rail, at least as large as all their slots together; close it when the
+    service stops.
+    """
     return httpx.AsyncClient(
-        timeout=httpx.Timeout(
-            connect=limits.connect_s,
-            write=limits.write_s,
-            read=limits.read_s,
-            pool=limits.pool_s,
-        ),
         limits=httpx.Limits(
             max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=20
         ),
@@ -79,12 +96,19 @@ class HttpRail:
         client: httpx.AsyncClient,
         dialect: Dialect,
         cards: CardSource | None = None,
+        limits: Limits = _USUAL,
     ) -> None:
         self._name = name
         self._url = url.rstrip("/")
         self._client = client
         self._dialect = dialect
         self._cards = cards
+        times = limits.timeouts
+        self._bulkhead = Bulkhead(name, limits.slots, wait_s=times.pool_s)
+        self._call_s = times.call_s
+        self._timeout = httpx.Timeout(
+            connect=times.connect_s, write=times.write_s, read=times.read_s, pool=times.pool_s
+        )
 
     @property
     def name(self) -> str:
@@ -92,9 +116,7 @@ class HttpRail:
 
     @property
     def capabilities(self) -> frozenset[Operation]:
-        if self._dialect == "payout":
-            return frozenset({Operation.PAYOUT})
-        return frozenset(Operation) - {Operation.PAYOUT}
+        return CAPABILITIES[self._dialect]
 
     async def authorize(self, request: AuthorizeRequest) -> Outcome:
         body: dict[str, Any] = {"capture": request.capture}
@@ -132,12 +154,12 @@ class HttpRail:
     async def enquire(self, reference: str) -> Outcome:
         """An enquiry that fails has learnt nothing, not even that the rail is down."""
         try:
-            response = await self._client.get(f"{self._url}/operations/{reference}")
+            response = await self._ask("GET", f"{self._url}/operations/{reference}")
             if response.status_code == 404:
                 answers.check_not_found(response)  # a proxy's 404 page proves nothing
                 return own_outcome(OutcomeKind.NOT_FOUND, "not_found")
             return answers.outcome(response, self._dialect)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except _NO_ANSWER as error:
             self._note("enquire", reference, error)
             return own_outcome(OutcomeKind.UNKNOWN, "no_answer")
         except NO_SENSE as error:
@@ -147,11 +169,11 @@ class HttpRail:
     async def dispute(self, reference: str) -> RailDispute | None:
         """Believed only as a whole: an answer about another dispute, or half of one, is none."""
         try:
-            response = await self._client.get(self._dispute_url(reference))
+            response = await self._ask("GET", self._dispute_url(reference))
             if response.status_code == 404:
                 return None
             return answers.dispute(response, reference)
-        except (httpx.HTTPError, httpx.InvalidURL, *NO_SENSE) as error:
+        except (*_NO_ANSWER, *NO_SENSE) as error:
             self._note("dispute", reference, error)
             return None
 
@@ -161,12 +183,29 @@ class HttpRail:
         url = f"{self._dispute_url(reference)}/evidence"
         headers = {"Content-Type": "application/json"}
         try:
-            response = await self._client.post(url, content=content, headers=headers)
+            response = await self._ask("POST", url, content, headers)
             answers.check_taken(response)
-        except (httpx.HTTPError, httpx.InvalidURL, *NO_SENSE) as error:
+        except (*_NO_ANSWER, *NO_SENSE) as error:
             self._note("contest", reference, error)
             return False
         return True
+
+    async def _ask(
+        self, method: str, url: str, content: bytes | None = None, headers: Headers = None
+    ) -> httpx.Response:
+        """What moves no money waits for a slot of its own kind."""
+        return await self._call("enquiry", method, url, content, headers)
+
+    async def _call(
+        self, kind: Kind, method: str, url: str, content: bytes | None, headers: Headers
+    ) -> httpx.Response:
+        """Raises Full when there is no slot, httpx's errors, TimeoutError when all together took
+        too long.
+        """
+        async with self._bulkhead.slot(kind), asyncio.timeout(self._call_s):
+            return await self._client.request(
+                method, url, content=content, headers=headers, timeout=self._timeout
+            )
 
     def _dispute_url(self, reference: str) -> str:
         # A hint brings the reference: it names one dispute, never another path.
@@ -191,18 +230,18 @@ class HttpRail:
         headers = {"Idempotency-Key": request.reference, "Content-Type": "application/json"}
         url = f"{self._url}/{operation.value}"
         try:
-            response = await self._client.post(url, content=content, headers=headers)
+            response = await self._call("operation", "POST", url, content, headers)
             if response.status_code in _REJECTED:
                 self._note(operation.value, request.reference, f"status {response.status_code}")
                 return own_outcome(OutcomeKind.FAILED, "rejected")
             return answers.outcome(response, self._dialect)
-        except httpx.PoolTimeout as error:
+        except (Full, httpx.PoolTimeout) as error:
             self._note(operation.value, request.reference, error)
             return own_outcome(OutcomeKind.FAILED, "rail_busy")
         except _NEVER_SENT as error:
             self._note(operation.value, request.reference, error)
             return own_outcome(OutcomeKind.FAILED, "no_connection")
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, TimeoutError) as error:
             self._note(operation.value, request.reference, error)
             return own_outcome(OutcomeKind.UNKNOWN, "no_answer")
         except NO_SENSE as error:

@@ -12,7 +12,7 @@ import msgspec
 
 from online.kernel.clock import Clock, SystemClock
 from online.rails import magic
-from online.rails.codes import Dialect, own_outcome, read_outcome
+from online.rails.codes import CAPABILITIES, Dialect, own_outcome, read_outcome
 from online.rails.domain import (
     AuthorizeRequest,
     CaptureRequest,
@@ -30,7 +30,7 @@ from online.rails.domain import (
     ReverseRequest,
     VoidRequest,
 )
-from online.rails.magic import Magic
+from online.rails.magic import Magic, Said
 
 T = TypeVar("T")
 _REMEMBERED: Final = 100_000
@@ -48,14 +48,16 @@ class InProcessRail:
         dialect: Dialect,
         cards: CardSource | None = None,
         clock: Clock | None = None,
-        capabilities: frozenset[Operation] = frozenset(Operation),
+        capabilities: frozenset[Operation] | None = None,
     ) -> None:
         self._name = name
         self._dialect = dialect
         self._cards = cards
         self._clock = clock or SystemClock()
-        self._capabilities = capabilities
+        self._capabilities = CAPABILITIES[dialect] if capabilities is None else capabilities
+        self._asked: OrderedDict[str, int] = OrderedDict()  # what each reference was used for
         self._done: OrderedDict[str, Outcome] = OrderedDict()
+        self._at_first: OrderedDict[str, list[Outcome]] = OrderedDict()  # what enquiries meet
         self._disputable: OrderedDict[str, str] = OrderedDict()  # attempt → reason code
         self._disputes: OrderedDict[str, RailDispute] = OrderedDict()
         self.evidence: OrderedDict[str, str] = OrderedDict()  # by the dispute's reference
@@ -72,7 +74,7 @@ class InProcessRail:
     async def authorize(self, request: AuthorizeRequest) -> Outcome:
         if request.card is not None:
             return await self._authorize_card(request, request.card)
-        rule = magic.of_amount(request, upi=True)
+        rule = magic.of_amount(request, "upi")
         if rule is None and request.upi is not None:
             rule = magic.VPAS.get((request.upi.payer_vpa or "").lower())
         return self._perform(Operation.AUTHORIZE, request, rule or magic.ORDINARY)
@@ -100,6 +102,9 @@ class InProcessRail:
         return self._perform_later_one(Operation.PAYOUT, request)
 
     async def enquire(self, reference: str) -> Outcome:
+        first = self._at_first.get(reference)
+        if first:
+            return first.pop()
         done = self._done.get(reference)
         return done if done is not None else own_outcome(OutcomeKind.NOT_FOUND, "not_found")
 
@@ -141,7 +146,7 @@ class InProcessRail:
             number = clear.pan.reveal()
             rule = magic.CARDS.get(number, rule)
             network = "mastercard" if number[0] in "25" else "visa"
-        rule = magic.of_amount(request, upi=False) or rule
+        rule = magic.of_amount(request, "card") or rule
         cvc = card.cvc.reveal() if card.cvc else None
         found = magic.checks(rule, network, cvc, card.eci)
         if rule.dispute:
@@ -168,7 +173,7 @@ class InProcessRail:
         self._disputes.setdefault(reference, dispute)
 
     def _perform_later_one(self, operation: Operation, request: RailRequest) -> Outcome:
-        rule = magic.of_amount(request, upi=self._dialect == "upi")
+        rule = magic.of_amount(request, self._dialect)
         return self._perform(operation, request, rule or magic.ORDINARY)
 
     def _perform(
@@ -181,6 +186,9 @@ class InProcessRail:
     ) -> Outcome:
         if operation not in self._capabilities:
             return own_outcome(OutcomeKind.FAILED, "unsupported")
+        body = hash((operation, request.amount_minor, getattr(request, "original_reference", "")))
+        if _remember(self._asked, request.reference, body) != body:
+            return own_outcome(OutcomeKind.FAILED, "rejected")
         if rule.when == "lost":
             return own_outcome(OutcomeKind.UNKNOWN, "no_answer")
         pays = operation is Operation.AUTHORIZE and rule.kind is OutcomeKind.APPROVED
@@ -191,19 +199,33 @@ class InProcessRail:
         )
         if rule.when == "challenge" and isinstance(request, AuthorizeRequest):
             return self._settle(request, self._waiting(final, _challenge(self._name, request)))
-        if rule.when == "later":
-            done = self._settle(request, final)
-            return self._waiting(done, _link(request))
         done = self._settle(request, final)
-        return own_outcome(OutcomeKind.UNKNOWN, "no_answer") if rule.when == "silent" else done
+        if rule.when == "unseen":
+            not_found = own_outcome(OutcomeKind.NOT_FOUND, "not_found")
+            _remember(self._at_first, request.reference, [not_found])
+        if rule.failing_enquiries:
+            fails = [own_outcome(OutcomeKind.UNKNOWN, "no_answer")] * rule.failing_enquiries
+            _remember(self._at_first, request.reference, fails)
+        if rule.when == "later":
+            return self._waiting(done, _link(request), rule.meanwhile)
+        if rule.when == "garbled":
+            return own_outcome(OutcomeKind.UNKNOWN, "bad_answer")
+        silent = rule.when in ("silent", "unseen")
+        return own_outcome(OutcomeKind.UNKNOWN, "no_answer") if silent else done
 
-    def _waiting(self, final: Outcome, action: NextAction | None) -> Outcome:
+    def _waiting(
+        self,
+        final: Outcome,
+        action: NextAction | None,
+        said: Said = (OutcomeKind.PENDING, "01"),
+    ) -> Outcome:
+        kind, code = said
         return read_outcome(
             self._dialect,
-            OutcomeKind.PENDING,
-            "01",
+            kind,
+            code,
             rail_reference=final.rail_reference,
-            next_action=action,
+            next_action=action if kind is OutcomeKind.PENDING else None,
         )
 
     def _settle(self, request: RailRequest, outcome: Outcome) -> Outcome:

@@ -4,8 +4,9 @@ records. A test holds both tables against each other.
 
 from typing import Final, Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from online.rails.codes import Dialect
 from online.rails.domain import (
     Authentication,
     AuthorizeRequest,
@@ -20,12 +21,14 @@ from online.rails.domain import (
 )
 
 _K = OutcomeKind
-When = Literal["at once", "silent", "lost", "later", "challenge"]
+When = Literal["at once", "silent", "garbled", "lost", "later", "unseen", "challenge"]
+Said = tuple[OutcomeKind, str]
 
 
 class Magic(Struct, frozen=True, kw_only=True):
     """What becomes of an operation, and when the caller hears of it: `silent` is done, and no
-    answer comes; `lost` never arrived; `later` is pending until an enquiry.
+    answer comes, `garbled` is done, and none that can be read; `lost` never arrived; `later` is as
+    `meanwhile` says until an enquiry; of `unseen` the first enquiry finds nothing.
     """
 
     kind: OutcomeKind = _K.APPROVED
@@ -35,10 +38,88 @@ class Magic(Struct, frozen=True, kw_only=True):
     avs: str = "U"
     authentication: Authentication = "none"
     dispute: str | None = None  # the reason code with which it is disputed after capture
+    meanwhile: Said = (_K.PENDING, "01")
+    failing_enquiries: int = 0
+
+
+class Behaviour(Struct, frozen=True):
+    """A named way to act, in the codes of each kind of rail; `number` is of its card and amounts.
+    `after`: what is done to a payment by UPI, where the payer has no say.
+    """
+
+    number: int
+    upi: Magic
+    card: Magic
+    payout: Magic
+    after: Magic | None = None
+
+    def of(self, dialect: Dialect, *, pays: bool) -> Magic:
+        if dialect == "upi":
+            return self.upi if pays or self.after is None else self.after
+        return self.card if dialect == "card" else self.payout
 
 
 ORDINARY: Final = Magic()
+
+
+def _alike(number: int, magic: Magic) -> Behaviour:
+    return Behaviour(number, magic, magic, magic)
+
+
+def _coded(
+    number: int, kind: OutcomeKind, codes: tuple[str, ...], when: When = "at once"
+) -> Behaviour:
+    """`codes`: UPI, card, payout and perhaps UPI afterwards."""
+    return Behaviour(number, *(Magic(kind=kind, code=code, when=when) for code in codes))
+
+
+def _at_first(number: int, codes: tuple[str, str, str], ends: tuple[Magic, ...]) -> Behaviour:
+    """Said to have failed, with a code that may mean that nobody knows."""
+    pairs = zip(codes, ends, strict=True)
+    return Behaviour(
+        number,
+        *(structs.replace(end, when="later", meanwhile=(_K.FAILED, code)) for code, end in pairs),
+    )
+
+
+_NO: Final = ("ZA", "05", "AC04", "YF")
+_UNCONFIRMED: Final = ("RB", "68", "BT")
+_YES: Final = (ORDINARY,) * 3
+_RETURNED: Final = tuple(Magic(kind=_K.FAILED, code=code) for code in ("21", "21", "91"))
+BEHAVIOURS: Final = {
+    "approve": _alike(1, ORDINARY),
+    "decline": _coded(2, _K.DECLINED, _NO),
+    "insufficient_funds": _coded(3, _K.DECLINED, ("Z9", "51", "AM04")),
+    "technical_decline": _coded(4, _K.FAILED, ("UP", "96", "91")),
+    "pending_then_success": _alike(5, Magic(when="later")),
+    "pending_then_decline": _coded(6, _K.DECLINED, _NO, "later"),
+    "timeout_then_success": _alike(7, Magic(when="unseen")),
+    "timeout_then_decline": _coded(8, _K.DECLINED, _NO, "unseen"),
+    "success_then_timeout": _alike(9, Magic(when="silent")),
+    "decline_then_timeout": _coded(10, _K.DECLINED, _NO, "silent"),
+    "lost": _alike(11, Magic(kind=_K.FAILED, code="U09", when="lost")),
+    "late_success_after_failure": _at_first(12, ("UP", "96", "91"), _YES),
+    "callback_duplicate": _alike(13, Magic(when="later")),  # there are no callbacks in the process
+    "callback_out_of_order": _alike(14, Magic(when="later")),
+    "callback_lost": _alike(15, Magic(when="later")),
+    "enquiry_fails": _alike(16, Magic(when="silent", failing_enquiries=2)),
+    "debit_without_credit": _at_first(17, _UNCONFIRMED, _YES),
+    "debit_returned": _at_first(18, _UNCONFIRMED, _RETURNED),
+    "connection_reset": _alike(19, Magic(when="silent")),
+    "bad_answer": _alike(20, Magic(when="garbled")),
+    "slow": _alike(21, ORDINARY),
+}
+
+
+def behaviour_card(name: str) -> str:
+    """4000 0000 0000 7, the behaviour's number, a check digit (ISO/IEC 7812)."""
+    digits = f"4000000000007{BEHAVIOURS[name].number:02d}"
+    doubled = sum(sum(divmod(2 * int(digit), 10)) for digit in digits[::-2])
+    return digits + str(-(doubled + sum(map(int, digits[-2::-2]))) % 10)
+
+
 VPAS: Final = {
+    **{f"{name}@khata": rule.upi for name, rule in BEHAVIOURS.items()},
     "decline@khata": Magic(kind=_K.DECLINED, code="ZA"),
     "insufficient@khata": Magic(kind=_K.DECLINED, code="Z9"),
     "wrongpin@khata": Magic(kind=_K.DECLINED, code="ZM"),
@@ -52,6 +133,7 @@ VPAS: Final = {
     "creditline@khata": Magic(funding="credit_line"),
 }
 CARDS: Final = {
+    **{behaviour_card(name): rule.card for name, rule in BEHAVIOURS.items()},
     "4000000000000002": Magic(kind=_K.DECLINED, code="05"),
     "4000000000009995": Magic(kind=_K.DECLINED, code="51"),
     "4000000000009987": Magic(kind=_K.DECLINED, code="41"),
@@ -86,15 +168,24 @@ REFUNDS: Final[dict[int, _Pair]] = {
 _AFTERWARDS: Final = (CaptureRequest, RefundRequest, ReverseRequest, PayoutRequest)
 
 
-def of_amount(request: RailRequest, *, upi: bool) -> Magic | None:
+# What the amount decides: of payments, and of what is done afterwards.
+_PAID: Final = {110_000 + rule.number: rule for rule in BEHAVIOURS.values()}
+_DONE: Final = {110_100 + rule.number: rule for rule in BEHAVIOURS.values()}
+
+
+def of_amount(request: RailRequest, dialect: Dialect) -> Magic | None:
     """What the amount alone decides."""
+    pays = isinstance(request, AuthorizeRequest)
+    behaviour = (_PAID if pays else _DONE).get(request.amount_minor)
+    if behaviour is not None:
+        return behaviour.of(dialect, pays=pays)
     rows: dict[int, _Pair] = {}
-    if isinstance(request, AuthorizeRequest):
+    if pays:
         rows = PAYMENTS
     elif isinstance(request, _AFTERWARDS):
         rows = AFTERWARDS | REFUNDS if isinstance(request, RefundRequest) else AFTERWARDS
     pair = rows.get(request.amount_minor)
-    return None if pair is None else pair[0 if upi else 1]
+    return None if pair is None else pair[0 if dialect == "upi" else 1]
 
 
 def checks(magic: Magic, network: str, cvc: str | None, eci: str | None) -> CardChecks:

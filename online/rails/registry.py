@@ -1,15 +1,17 @@
 """The rails of this service, by name."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import httpx
 
 from online.kernel.clock import Clock
-from online.platform.settings import PaymentRoute
+from online.platform.settings import PaymentRoute, RouteTimeouts
+from online.platform.settings import Rails as RailSettings
+from online.rails.bulkhead import Slots
 from online.rails.codes import Dialect
 from online.rails.domain import CardSource, Rail
-from online.rails.http_rail import HttpRail, Timeouts, new_client
+from online.rails.http_rail import HttpRail, Limits, Timeouts, new_client
 from online.rails.in_process import InProcessRail
 
 PAYOUT_RAIL: Final = "bank_hdfc"
@@ -40,22 +42,49 @@ class Rails:
 def http_rails(
     routes: Sequence[PaymentRoute],
     cards: CardSource,
-    *,
-    payout_url: str | None = None,
-    timeouts: Timeouts | None = None,
+    settings: RailSettings,
 ) -> Rails:
     """Every configured route's rail, and the bank that pays merchants out.
 
     Without a `payout_url` the bank is looked for beside the first route, as in the sandbox.
     """
-    client = new_client(timeouts)
-    payout_url = payout_url or f"{routes[0].url.rstrip('/').rpartition('/')[0]}/{PAYOUT_RAIL}"
+    slots = {
+        route.name: Slots(
+            operations=route.max_in_flight or settings.max_in_flight,
+            enquiries=settings.max_enquiries_in_flight,
+        )
+        for route in routes
+    }
+    slots[PAYOUT_RAIL] = Slots(
+        operations=settings.max_in_flight, enquiries=settings.max_enquiries_in_flight
+    )
+    # A rail's slots are its part of the pool: no call ever waits for another rail's connection.
+    client = new_client(connections=sum(each.total for each in slots.values()))
+    payout_url = settings.payout_url or _beside(routes[0].url)
+
+    def rail(name: str, url: str, dialect: Dialect, timeouts: Timeouts) -> HttpRail:
+        limits = Limits(timeouts=timeouts, slots=slots[name])
+        return HttpRail(name, url, client=client, dialect=dialect, cards=cards, limits=limits)
+
     rails: list[Rail] = [
-        HttpRail(route.name, route.url, client=client, dialect=_dialect(route), cards=cards)
+        rail(route.name, route.url, _dialect(route), _timeouts(settings, route.timeouts))
         for route in routes
     ]
-    rails.append(HttpRail(PAYOUT_RAIL, payout_url, client=client, dialect="payout"))
+    rails.append(rail(PAYOUT_RAIL, payout_url, "payout", _timeouts(settings, RouteTimeouts())))
     return Rails(rails, client)
+
+
+def _timeouts(settings: RailSettings, own: RouteTimeouts) -> Timeouts:
+    return Timeouts(
+        connect_s=(own.connect_ms or settings.connect_ms) / 1_000,
+        write_s=(own.write_ms or settings.write_ms) / 1_000,
+        read_s=(own.read_ms or settings.read_ms) / 1_000,
+        pool_s=(own.pool_ms or settings.pool_ms) / 1_000,
+    )
+
+
+def _beside(url: str) -> str:
+    return f"{url.rstrip('/').rpartition('/')[0]}/{PAYOUT_RAIL}"
 
 
 def in_process_rails(
@@ -68,6 +97,11 @@ def in_process_rails(
     ]
     rails.append(InProcessRail(PAYOUT_RAIL, dialect="payout"))
     return Rails(rails)
+
+
+def dialects(routes: Sequence[PaymentRoute]) -> Mapping[str, Dialect]:
+    """Whose codes mean what: of every rail by its name."""
+    return {route.name: _dialect(route) for route in routes} | {PAYOUT_RAIL: "payout"}
 
 
 def _dialect(route: PaymentRoute) -> Dialect:

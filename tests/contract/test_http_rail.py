@@ -25,7 +25,7 @@ from online.rails.domain import (
     ReverseRequest,
     Upi,
 )
-from online.rails.http_rail import HttpRail, Timeouts, new_client
+from online.rails.http_rail import HttpRail, Limits, Timeouts, new_client
 from online.vault.domain import Cryptogram, SecurityCode
 from tests.contract.test_rails import ClearCard, Shown, _free_port
 
@@ -41,6 +41,7 @@ APPROVED = {
     "message": "Approved",
     "next_action": None,
 }
+QUICK = Limits(timeouts=Timeouts(connect_s=1, write_s=1, read_s=1, pool_s=0.5))
 SECRET_PAN = "4242424242424242"
 CRYPTOGRAM = "AJkBAAAAAAAAAAAAAAAAAAAAAAAA"
 
@@ -123,13 +124,13 @@ class Cards:
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    async with new_client(Timeouts(connect_s=1, write_s=1, read_s=1, pool_s=1)) as client:
+    async with new_client(connections=20) as client:
         yield client
 
 
 def rail_to(port: int, client: httpx.AsyncClient, cards: Cards | None = None) -> HttpRail:
     url = f"http://127.0.0.1:{port}/rails/upi_hdfc"
-    return HttpRail("upi_hdfc", url, client=client, dialect="upi", cards=cards)
+    return HttpRail("upi_hdfc", url, client=client, dialect="upi", cards=cards, limits=QUICK)
 
 
 def upi_request() -> AuthorizeRequest:
@@ -151,7 +152,7 @@ def card_request(**fields: Any) -> AuthorizeRequest:
 
 def card_rail_to(port: int, client: httpx.AsyncClient) -> HttpRail:
     url = f"http://127.0.0.1:{port}/rails/card_a"
-    return HttpRail("card_a", url, client=client, dialect="card", cards=Cards())
+    return HttpRail("card_a", url, client=client, dialect="card", cards=Cards(), limits=QUICK)
 
 
 UNKNOWN, FAILED = OutcomeKind.UNKNOWN, OutcomeKind.FAILED
@@ -260,8 +261,7 @@ async def test_nobody_listening(client: httpx.AsyncClient):
 
 async def test_no_free_connection_sends_nothing(stub: Stub):
     stub.behaviour = silent
-    timeouts = Timeouts(connect_s=1, write_s=1, read_s=2, pool_s=1)
-    async with new_client(timeouts, connections=1) as client:
+    async with new_client(connections=1) as client:
         rail = rail_to(stub.port, client)
         first, second = await asyncio.gather(
             rail.authorize(upi_request()), rail.authorize(upi_request())

@@ -5,9 +5,13 @@ The HTTP rail talks to the sandbox banks in a process of their own.
 
 import asyncio
 import socket
+import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -32,7 +36,6 @@ from online.rails.domain import (
     Upi,
     VoidRequest,
 )
-from online.rails.http_rail import Timeouts
 from online.rails.in_process import InProcessRail
 from online.rails.registry import Rails, http_rails, in_process_rails
 
@@ -82,8 +85,13 @@ def _free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    port, data = _free_port(), tmp_path_factory.mktemp("sandbox")
+def sandbox_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("sandbox")
+
+
+@pytest.fixture(scope="module")
+def sandbox(sandbox_data: Path) -> Iterator[str]:
+    port, data = _free_port(), sandbox_data
     command = [sys.executable, "-m", "online.sandbox", "serve", "--port", str(port)]
     options = ["--data", str(data), "--hold-s", "4", "--pending-s", "1"]
     process = subprocess.Popen([*command, *options], cwd=ROOT)
@@ -109,13 +117,14 @@ def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
 
 @pytest.fixture(params=["in_process", "http"])
 async def rails(request: pytest.FixtureRequest) -> AsyncIterator[Rails]:
-    routes = load_settings(environ={}).payment_routes
+    settings = load_settings(environ={"KHATA_RAILS__READ_MS": "1000"})
+    routes = settings.payment_routes
     if request.param == "in_process":
         yield in_process_rails(routes, Cards())
         return
     base = request.getfixturevalue("sandbox")
     moved = [msgspec.structs.replace(r, url=f"{base}/rails/{r.name}") for r in routes]
-    found = http_rails(moved, Cards(), timeouts=Timeouts(read_s=1))
+    found = http_rails(moved, Cards(), settings.rails)
     yield found
     await found.close()
 
@@ -488,8 +497,104 @@ async def test_what_nobody_knows_is_not_found(rails: Rails):
     assert (await rails["upi_icici"].enquire(reference())).kind is OutcomeKind.NOT_FOUND
 
 
+ALL_RAILS = ("upi_hdfc", "upi_icici", "card_a", "card_b", "bank_hdfc")
+every_rail = pytest.mark.parametrize("name", ALL_RAILS)
+every_operation = pytest.mark.parametrize("operation", list(Operation))
+
+
+async def payment_on(rail: Rail, *, capture: bool = True) -> AuthorizeRequest | None:
+    """An authorization that went well, where the rail makes any."""
+    if Operation.AUTHORIZE not in rail.capabilities:
+        return None
+    paid = upi("asha@ybl") if rail.name.startswith("upi") else card(OK_CARD, capture=capture)
+    assert (await rail.authorize(paid)).kind is OutcomeKind.APPROVED
+    return paid
+
+
+async def asked(
+    rail: Rail, operation: Operation, amount: int = 499_00
+) -> tuple[Callable[..., Awaitable[Outcome]], Any]:
+    """The method and a request that a rail with this capability approves."""
+    follows = {"reference": reference(), "amount_minor": amount, "currency": "INR"}
+    if operation is Operation.AUTHORIZE:
+        fresh = upi("asha@ybl") if not rail.name.startswith("card") else card(OK_CARD)
+        return rail.authorize, msgspec.structs.replace(fresh, amount_minor=amount)
+    if operation is Operation.PAYOUT:
+        who = Beneficiary(account="001234567890", ifsc="HDFC0000240", name="Chai Point")
+        return rail.payout, PayoutRequest(**follows, beneficiary=who)  # type: ignore[arg-type]
+    waits = operation in (Operation.CAPTURE, Operation.VOID)
+    paid = await payment_on(rail, capture=not waits)
+    follows["original_reference"] = paid.reference if paid else reference()
+    kinds: dict[Operation, Any] = {
+        Operation.CAPTURE: (rail.capture, CaptureRequest),
+        Operation.VOID: (rail.void, VoidRequest),
+        Operation.REVERSE: (rail.reverse, ReverseRequest),
+        Operation.REFUND: (rail.refund, RefundRequest),
+    }
+    method, kind = kinds[operation]
+    return method, kind(**follows)
+
+
+@every_rail
+@every_operation
+async def test_a_rail_does_what_it_can_and_nothing_else(
+    rails: Rails, name: str, operation: Operation
+):
+    """Once for a reference, however often it comes; what it cannot do never leaves the house."""
+    rail = rails[name]
+    method, request = await asked(rail, operation)
+    outcome = await method(request)
+    if operation not in rail.capabilities:
+        assert (outcome.kind, outcome.code) == (OutcomeKind.FAILED, "unsupported")
+        assert (await rail.enquire(request.reference)).kind is OutcomeKind.NOT_FOUND
+        return
+    assert outcome.is_final
+    assert same(await method(request), outcome)
+    assert same(await rail.enquire(request.reference), outcome)
+
+
+@every_rail
+async def test_a_reference_that_comes_with_another_request_changes_nothing(rails: Rails, name: str):
+    rail = rails[name]
+    operation = Operation.PAYOUT if name.startswith("bank") else Operation.AUTHORIZE
+    method, request = await asked(rail, operation)
+    first = await method(request)
+    other = await method(msgspec.structs.replace(request, amount_minor=1_00))
+    assert (other.kind, other.code) == (OutcomeKind.FAILED, "rejected")
+    assert same(await rail.enquire(request.reference), first)
+
+
+@every_rail
+@pytest.mark.parametrize("at_once", [2, 8])
+async def test_the_same_reference_at_once_takes_effect_once(
+    rails: Rails, name: str, at_once: int, request: pytest.FixtureRequest
+):
+    rail = rails[name]
+    operation = Operation.PAYOUT if name.startswith("bank") else Operation.AUTHORIZE
+    method, once = await asked(rail, operation)
+    outcomes = await asyncio.gather(*(method(once) for _ in range(at_once)))
+    assert all(same(outcome, outcomes[0]) for outcome in outcomes)
+    if isinstance(rail, InProcessRail):
+        return
+    assert movements_of(request.getfixturevalue("sandbox_data"), once.reference) == 1
+
+
+@every_rail
+async def test_an_enquiry_about_nothing_is_not_found_and_changes_nothing(rails: Rails, name: str):
+    unknown = reference()
+    for _ in range(2):
+        assert (await rails[name].enquire(unknown)).kind is OutcomeKind.NOT_FOUND
+
+
+def movements_of(data: Path, reference: str) -> int:
+    """Lines of money in the bank's own records."""
+    with closing(sqlite3.connect(f"file:{data / 'bank.sqlite'}?mode=ro", uri=True)) as records:
+        sql = "select count(*) from movements where reference = ?"
+        return int(records.execute(sql, [reference]).fetchone()[0])
+
+
 async def test_every_configured_route_has_its_rail(rails: Rails):
-    assert rails.names == ["upi_hdfc", "upi_icici", "card_a", "card_b", "bank_hdfc"]
+    assert rails.names == list(ALL_RAILS)
     for name in rails.names:
         rail: Rail = rails[name]
         assert rail.name == name

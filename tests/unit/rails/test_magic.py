@@ -1,30 +1,82 @@
 """The in-process rail's magic values are the sandbox's: two systems, one list."""
 
+from typing import Final
+
+import msgspec
 import pytest
 
 from online.rails import magic as ours
+from online.rails.domain import (
+    AuthorizeRequest,
+    Beneficiary,
+    CaptureRequest,
+    PayoutRequest,
+    RailRequest,
+    RefundRequest,
+    ReverseRequest,
+    VoidRequest,
+)
 from online.sandbox import magic as theirs
-from online.sandbox.magic import Behaviour, Outcome
+from online.sandbox.behaviour import BEHAVIOURS, Operation, Outcome, When
 
+_SAME: Final = {"reference": "att_1", "amount_minor": 1, "currency": "INR"}
+_LATER: Final = {**_SAME, "original_reference": "att_0"}
+REQUESTS: Final[dict[Operation, RailRequest]] = {
+    "authorize": AuthorizeRequest(**_SAME, capture=True),
+    "capture": CaptureRequest(**_LATER),
+    "void": VoidRequest(**_LATER),
+    "reverse": ReverseRequest(**_LATER),
+    "refund": RefundRequest(**_LATER),
+    "payout": PayoutRequest(**_SAME, beneficiary=Beneficiary(account="1", ifsc="2", name="3")),
+}
 WHEN = {
-    Behaviour.AT_ONCE: "at once",
-    Behaviour.HELD: "silent",
-    Behaviour.LATER: "later",
-    Behaviour.LOST: "lost",
-    Behaviour.CHALLENGE: "challenge",
+    When.AT_ONCE: "at once",
+    When.SLOW: "at once",  # no clock of its own
+    When.HELD: "silent",
+    When.RESET: "silent",
+    When.GARBLED: "garbled",
+    When.LATER: "later",
+    When.UNSEEN: "unseen",
+    When.LOST: "lost",
+    When.CHALLENGE: "challenge",
 }
 
 
 def as_ours(outcome: Outcome) -> ours.Magic:
+    said = outcome.meanwhile
     return ours.Magic(
         kind=ours.OutcomeKind(outcome.status),
         code=outcome.code,
-        when=WHEN[outcome.behaviour],  # type: ignore[arg-type]
+        when=WHEN[outcome.when],  # type: ignore[arg-type]
         funding=outcome.funding,
         avs=outcome.avs,
         authentication=outcome.authentication,
         dispute=outcome.dispute,
+        meanwhile=(ours.OutcomeKind(said.status), said.code),
+        failing_enquiries=outcome.failing_enquiries,
     )
+
+
+@pytest.mark.parametrize("name", BEHAVIOURS)
+def test_behaviour(name: str):
+    theirs_, ours_ = BEHAVIOURS[name], ours.BEHAVIOURS[name]
+    assert ours_.number == theirs_.number
+    assert ours.behaviour_card(name) == theirs.behaviour_card(name)
+    for dialect in ("upi", "card", "payout"):
+        for operation in ("authorize", "refund"):
+            expected = as_ours(theirs_.outcome(dialect, operation))  # type: ignore[arg-type]
+            assert ours_.of(dialect, pays=operation == "authorize") == expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", BEHAVIOURS)
+def test_the_amount_of_a_behaviour(name: str):
+    for operation, request in REQUESTS.items():
+        amount = theirs.behaviour_amount(name, operation)
+        asked = msgspec.structs.replace(request, amount_minor=amount)
+        for dialect in ("upi", "card", "payout"):
+            found = theirs.of_amount(operation, amount, dialect)  # type: ignore[arg-type]
+            assert found is not None
+            assert ours.of_amount(asked, dialect) == as_ours(found)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("vpa", theirs.VPAS)
@@ -42,6 +94,7 @@ def test_nothing_is_ours_alone():
     assert set(ours.CARDS) <= set(theirs.CARDS)
     amounts = ours.PAYMENTS | ours.AFTERWARDS | ours.REFUNDS
     assert set(amounts) == set(theirs.AMOUNTS)
+    assert set(ours.BEHAVIOURS) == set(BEHAVIOURS)
 
 
 @pytest.mark.parametrize("amount", theirs.AMOUNTS)
