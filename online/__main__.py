@@ -44,13 +44,18 @@ def _serve(_: argparse.Namespace) -> None:
 def _worker(_: argparse.Namespace) -> None:
     import uvloop
 
-    from online.operations import worker
-    from online.platform import telemetry
+    from online.platform.metrics_port import served
     from online.platform.settings import load_settings
-    from online.services import build_services
 
-    telemetry.configure()
-    uvloop.run(worker.run(build_services(load_settings())))
+    settings = load_settings()
+    with served(settings.server.metrics_host, settings.worker.metrics_port):
+        # Imported once metrics have their folder.
+        from online.operations import worker
+        from online.platform import telemetry
+        from online.services import build_services
+
+        telemetry.configure()
+        uvloop.run(worker.run(build_services(settings)))
 
 
 def _dev(arguments: argparse.Namespace) -> None:
@@ -79,6 +84,21 @@ def _staff(arguments: argparse.Namespace) -> None:
     client = asyncio.run(new_client(frozenset(arguments.scope), livemode=arguments.livemode))
     secret = {"client_id": client.client_id, "client_secret": client.client_secret}
     print(json.dumps(secret))
+
+
+def _rail_secret(arguments: argparse.Namespace) -> None:
+    from base64 import b64encode
+
+    from online.callbacks.secrets import newest_secret, rotate
+    from online.platform.settings import load_settings
+    from online.rails.registry import dialects
+
+    settings = load_settings()
+    if arguments.rail not in dialects(settings.payment_routes):
+        sys.exit(f"there is no rail {arguments.rail}")
+    secret_of = rotate if arguments.rotate else newest_secret
+    secret = secret_of(settings.data_dir / "keys", arguments.rail)
+    print(json.dumps({"rail": arguments.rail, "secret": b64encode(secret).decode()}))
 
 
 def _verify_books(arguments: argparse.Namespace) -> None:
@@ -134,7 +154,7 @@ def _arguments() -> argparse.Namespace:
         return found
 
     command("serve", _serve, "the HTTP service, as the settings say")
-    command("worker", _worker, "recovery of open attempts, expiry of intents")
+    command("worker", _worker, "recovery of open attempts, outbox, duties")
     dev = command("dev", _dev, "a whole sandbox: database, banks, service, worker, a merchant")
     dev.add_argument("--port", type=int, default=8080, help="0 takes a free one")
     dev.add_argument("--data", type=Path, default=Path("var/dev"))
@@ -147,6 +167,9 @@ def _arguments() -> argparse.Namespace:
     choices = sorted(STAFF_SCOPES)
     staff.add_argument("--scope", action="append", required=True, choices=choices)
     staff.add_argument("--livemode", action="store_true", help="live books, not the test mode's")
+    rail = command("rail-secret", _rail_secret, "what a rail signs its callbacks with, as base64")
+    rail.add_argument("rail", metavar="RAIL")
+    rail.add_argument("--rotate", action="store_true", help="make a new one; the last stays live")
     tiles = command("risk-tiles", _risk_tiles, "add up sums that a new feature reads")
     tiles.add_argument("action", choices=("rebuild",))
     tiles.add_argument("--database", help="else the settings")

@@ -12,9 +12,10 @@ from litestar import Litestar, Response, get
 from litestar.di import NamedDependency, Provide
 
 from online.attempts import routes as attempts_routes
-from online.attempts.routes import CallbackDesk
+from online.attempts.routes import AttemptDesk
 from online.balances import routes as balances_routes
 from online.breaks import routes as breaks_routes
+from online.callbacks import routes as callbacks_routes
 from online.calls import routes as calls_routes
 from online.customers import routes as customers_routes
 from online.devices import routes as devices_routes
@@ -33,6 +34,7 @@ from online.postings import routes as postings_routes
 from online.refunds import routes as refunds_routes
 from online.reviews import routes as reviews_routes
 from online.risk import routes as risk_routes
+from online.routing import routes as routing_routes
 from online.screening import routes as screening_routes
 from online.seals import routes as seals_routes
 from online.security import routes as security_routes
@@ -127,9 +129,12 @@ _ROUTES = (
     postings_routes,
     seals_routes,
     work_routes,
+    routing_routes,
     attempts_routes,
+    callbacks_routes,
 )
 _INTERNAL_ROUTES = (
+    callbacks_routes,
     disputes_routes,
     invoices_routes,
     settlements_routes,
@@ -150,14 +155,14 @@ def _provided(services: Services) -> dict[str, object]:
         instruments=services.instruments,
         clock=services.clock,
     )
-    callbacks = CallbackDesk(
-        database=services.database,
-        attempts=services.attempts,
-        clock=services.clock,
-        resolve=services.resolve,
-    )
     return {
-        "callbacks": callbacks,
+        "callbacks": services.callbacks,
+        "attempt_desk": AttemptDesk(
+            database=services.database,
+            attempts=services.attempts,
+            clock=services.clock,
+            resolve=services.resolve,
+        ),
         "services": services,
         "clock": services.clock,
         "merchants": services.merchants,
@@ -184,6 +189,7 @@ def _provided(services: Services) -> dict[str, object]:
         "workflow": services.break_workflow,
         "postings": services.postings,
         "seals": services.seals,
+        "routing": services.routing,
         "work": services.work,
         "desk": desk,
     }

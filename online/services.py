@@ -9,13 +9,16 @@ from typing import Final
 
 import msgspec
 
-from online.attempts.domain import Attempt, Schedule
+from online.attempts.build import schedules_of
+from online.attempts.domain import Attempt
 from online.attempts.service import Attempts
 from online.balances.service import Balances
 from online.breaks import workflow as breaks_workflow
 from online.breaks.service import Breaks
 from online.breaks.terms import load_write_off_terms
 from online.breaks.workflow import Workflow
+from online.callbacks.build import build_callbacks
+from online.callbacks.service import Callbacks
 from online.calls.service import Calls
 from online.customers.service import Customers
 from online.devices import service as devices_service
@@ -31,6 +34,7 @@ from online.kernel.events import Metadata
 from online.ledger.writer import Writer
 from online.limits.domain import UserLimits
 from online.merchants.service import Merchants
+from online.payments import cascade, late_returns
 from online.payments.assessed import AssessedInstruments, AssessedPayments
 from online.payments.authorizations import load_holds
 from online.payments.fees import load_fees
@@ -42,7 +46,7 @@ from online.platform.db import Database
 from online.platform.settings import ROOT, Settings
 from online.postings.domain import Places
 from online.postings.service import Postings
-from online.rails.http_rail import Timeouts
+from online.rails.domain import Outcome
 from online.rails.registry import PAYOUT_RAIL, Rails, http_rails, in_process_rails
 from online.refunds import service as refunds_service
 from online.refunds.service import Refunds
@@ -55,16 +59,16 @@ from online.risk.labels import Labels
 from online.risk.labels_sweep import Sweep
 from online.risk.service import Risk
 from online.risk.tiles import require_complete
-from online.routing.service import Routing, routes_of
+from online.routing.build import build_routing
+from online.routing.service import Routing
 from online.screening.build import Screening, build_screening
 from online.seals.keys import load_seal_keys
 from online.seals.service import Seals
 from online.security.build import build_credentials
 from online.security.keyfiles import load_key_ring
 from online.security.service import Credentials
-from online.settlements import service as settlements_service
+from online.settlements.build import build_settlements
 from online.settlements.payouts import Payouts
-from online.settlements.rules import load_settlement_rules
 from online.settlements.service import SettledDays, Settlements
 from online.statements.service import Statements
 from online.traces import service as traces_service
@@ -72,9 +76,9 @@ from online.traces.service import Traces
 from online.vault.service import Vault, build_vault
 from online.work.service import Work
 
-_BANK: Final = "hdfc"  # where every rail settles
+_BANKS: Final = frozenset({"hdfc", "icici"})  # where rails settle
 
-Resolve = Callable[[Attempt, Metadata], Awaitable[object]]
+Resolve = Callable[[Attempt, Metadata, Outcome | None], Awaitable[object]]
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +114,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     invoices: Invoices
     traces: Traces
     balances: Balances
+    callbacks: Callbacks
     calls: Calls
     breaks: Breaks
     break_workflow: Workflow
@@ -125,8 +130,11 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
         await self.writer.start()
         await self.screening.start()
         await self.risk.start()
+        await self.routing.start()
 
     async def stop(self) -> None:
+        await self.callbacks.stop()
+        await self.routing.stop()
         await self.risk.stop()
         await self.screening.stop()
         await self.writer.stop()
@@ -134,9 +142,10 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
         await self.readings.close()
         await self.database.close()
 
-    async def resolve(self, attempt: Attempt, actor: str) -> None:
-        """Asks the rail about an open attempt and lets the slice that ordered it record it."""
-        await self.resolvers[attempt.operation](attempt, Metadata(actor=actor))
+    async def resolve(self, attempt: Attempt, actor: str, told: Outcome | None = None) -> None:
+        """Lets the slice that ordered an attempt record what became of it: by the rail's own
+        signed word (`told`), else by asking it. An attempt that is over may still turn out done."""
+        await self.resolvers[attempt.ordered_by](attempt, Metadata(actor=actor), told)
 
 
 def clock_of(settings: Settings) -> Clock:
@@ -176,21 +185,18 @@ def build_services(settings: Settings, clock: Clock | None = None) -> Services:
     payouts = Payouts(
         database, writer, clock, ground.attempts, merchants=ground.merchants, rail=PAYOUT_RAIL
     )
-    places = Places(rails=frozenset(ground.rails.names), banks=frozenset({_BANK}))
+    places = Places(rails=frozenset(ground.rails.names), banks=_BANKS)
     secrets = load_key_ring(settings.data_dir / "keys" / "client_secret.key", "client_secret")
     intents = Intents(database, writer, clock, payments, secrets.key(1))
     disputes = _disputes(ground, payments)
-    settlements = Settlements(
-        settlements_service.Collaborators(
-            database=database,
-            writer=writer,
-            clock=clock,
-            merchants=ground.merchants,
-            work=work,
-            payouts=payouts,
-            rules=load_settlement_rules(ROOT / "config"),
-        )
+    settlements = build_settlements(
+        database, writer, clock, merchants=ground.merchants, work=work, payouts=payouts
     )
+    resolvers: Mapping[str, Resolve] = {
+        "payment": payments.resolve,
+        "refund": refunds.resolve,
+        "settlement": payouts.resolve,
+    }
     return Services(
         **msgspec.structs.asdict(ground),
         assessor=Assessor(
@@ -224,17 +230,14 @@ def build_services(settings: Settings, clock: Clock | None = None) -> Services:
             )
         ),
         balances=Balances(database, ground.merchants),
+        callbacks=_callbacks(ground, disputes, resolvers),
         calls=Calls(database, ground.attempts),
         breaks=Breaks(database, writer, clock),
         break_workflow=_break_workflow(ground, places),
         postings=Postings(database, writer, clock, places),
         seals=seals,
         work=work,
-        resolvers={
-            **dict.fromkeys(("authorize", "capture", "void", "reverse"), payments.resolve),
-            "refund": refunds.resolve,
-            "payout": payouts.resolve,
-        },
+        resolvers=resolvers,
     )
 
 
@@ -246,7 +249,7 @@ def _ground(settings: Settings, clock: Clock) -> _Ground:
     keys = settings.data_dir / "keys"
     vault = build_vault(database, clock, keys)
     rails = _rails(settings, vault, clock)
-    routing = Routing(routes_of(settings.payment_routes))
+    routing = build_routing(settings, clock)
     credentials = build_credentials(settings, database, clock)
     writer = Writer(database)
     customers = Customers(database, clock)
@@ -276,7 +279,7 @@ def _ground(settings: Settings, clock: Clock) -> _Ground:
         vault=vault,
         rails=rails,
         routing=routing,
-        attempts=Attempts(rails, _schedule(settings), clock, routing),
+        attempts=Attempts(rails, schedules_of(settings), clock, routing),
         screening=screening,
         risk=build_risk(
             readings,
@@ -308,6 +311,8 @@ def _payments(ground: _Ground) -> tuple[Payments, Refunds]:
                 transactions_per_day=per_user.transactions_per_day,
                 amount_per_day_minor=per_user.amount_per_day_minor,
             ),
+            cascade=cascade.rules_of(ground.settings.cascade),
+            patience=late_returns.patience_of(ground.settings.late_money),
         ),
         IntentFollower(),
     )
@@ -358,6 +363,21 @@ def _disputes(ground: _Ground, payments: Payments) -> Disputes:
     )
 
 
+def _callbacks(ground: _Ground, disputes: Disputes, resolvers: Mapping[str, Resolve]) -> Callbacks:
+    async def resolve(attempt: Attempt, actor: str, told: Outcome) -> None:
+        await resolvers[attempt.ordered_by](attempt, Metadata(actor=actor), told)
+
+    return build_callbacks(
+        ground.settings,
+        database=ground.database,
+        clock=ground.clock,
+        attempts=ground.attempts,
+        rails=ground.rails,
+        disputes=disputes,
+        resolve=resolve,
+    )
+
+
 def _break_workflow(ground: _Ground, places: Places) -> Workflow:
     return Workflow(
         breaks_workflow.Collaborators(
@@ -373,14 +393,4 @@ def _break_workflow(ground: _Ground, places: Places) -> Workflow:
 def _rails(settings: Settings, vault: Vault, clock: Clock) -> Rails:
     if settings.sandbox.rails_in_process:
         return in_process_rails(settings.payment_routes, vault, clock)
-    return http_rails(settings.payment_routes, vault, timeouts=Timeouts())
-
-
-def _schedule(settings: Settings) -> Schedule:
-    recovery = settings.recovery
-    return Schedule(
-        max_enquiries=recovery.max_enquiries,
-        min_interval=timedelta(seconds=recovery.min_interval_s),
-        not_found_final_after=timedelta(seconds=recovery.not_found_final_after_s),
-        answer_within=timedelta(milliseconds=settings.server.timeout_ms),
-    )
+    return http_rails(settings.payment_routes, vault, settings.rails)

@@ -1,13 +1,15 @@
 """One operation at one rail: sent, then an outcome, perhaps unknown for a while."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal
 from uuid import UUID
 
 import msgspec
+from msgspec import structs
 
+from online.attempts.schedule import Schedule
 from online.kernel import events as ev
 from online.kernel import ids
 from online.kernel.events import Event, Occurred
@@ -24,8 +26,9 @@ class Status(StrEnum):
     FAILED = "failed"
 
 
-TERMINAL: Final = frozenset({Status.SUCCEEDED, Status.DECLINED, Status.FAILED})
-_OUTCOMES: Final = {
+OVER: Final = frozenset({Status.SUCCEEDED, Status.DECLINED, Status.FAILED})
+TERMINAL: Final = frozenset({Status.SUCCEEDED})
+_OUTCOMES: Final[Mapping[type[Event], "Status"]] = {
     ev.AttemptSucceeded: Status.SUCCEEDED,
     ev.AttemptDeclined: Status.DECLINED,
     ev.AttemptFailed: Status.FAILED,
@@ -39,6 +42,9 @@ TRANSITIONS: Final[Mapping[tuple[Status | None, type[Event]], Status]] = {
         for open_ in (Status.SENT, Status.PENDING, Status.UNKNOWN)
         for event, to in _OUTCOMES.items()
     },
+    # What the rail had refused, or we had given up, was done after all.
+    (Status.FAILED, ev.AttemptSucceeded): Status.SUCCEEDED,
+    (Status.DECLINED, ev.AttemptSucceeded): Status.SUCCEEDED,
 }
 
 
@@ -67,31 +73,19 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_open(self) -> bool:
-        return self.status not in TERMINAL
+        return self.status not in OVER
+
+    @property
+    def ordered_by(self) -> Literal["payment", "refund", "settlement"]:
+        """Whose operation it is: that slice records what became of it."""
+        if self.refund_id is not None:
+            return "refund"
+        return "payment" if self.settlement_id is None else "settlement"
 
     @property
     def reference(self) -> str:
         """What the rail knows it by, in its files too."""
         return ids.encode("att", self.id)
-
-
-class Schedule(msgspec.Struct, frozen=True, kw_only=True):
-    """When to ask a rail about an open attempt (UPI: at most 3 times, at least 90 s apart)."""
-
-    max_enquiries: int
-    min_interval: timedelta
-    not_found_final_after: timedelta
-    # A process that died between the two commits leaves `sent`; nobody else may ask earlier.
-    answer_within: timedelta
-
-    def first(self, sent_at: datetime) -> datetime:
-        return sent_at + self.answer_within + self.min_interval
-
-    def next(self, enquiries: int, now: datetime) -> datetime:
-        """Later and later once the rail's own enquiries are used up, but never given up."""
-        beyond: int = max(0, enquiries - self.max_enquiries + 1)
-        factor: int = 2 ** min(beyond, 8)
-        return now + self.min_interval * factor
 
 
 def apply(state: Attempt | None, occurred: Occurred) -> Attempt:
@@ -150,6 +144,20 @@ _EVENT: Final[dict[OutcomeKind, type[ev.AttemptOutcome]]] = {
 }
 
 
+def is_news(attempt: Attempt, outcome: Outcome) -> bool:
+    """Whether an answer may still move `attempt`: all do while it is open, a late yes after a no
+    too. A no after a yes moves nothing: reconciliation shows who was right."""
+    if attempt.is_open:
+        return True
+    return attempt.status is not Status.SUCCEEDED and outcome.kind is OutcomeKind.APPROVED
+
+
+def contradicts(attempt: Attempt, outcome: Outcome) -> bool:
+    """Whether the rail takes back its own yes."""
+    no = outcome.kind in {OutcomeKind.DECLINED, OutcomeKind.FAILED}
+    return attempt.status is Status.SUCCEEDED and no
+
+
 def settle(attempt: Attempt, outcome: Outcome, schedule: Schedule, now: datetime) -> Outcome:
     """What an answer amounts to: `not_found` becomes final only after the rail's own window."""
     if outcome.kind is not OutcomeKind.NOT_FOUND:
@@ -173,12 +181,15 @@ def outcome_event(
 ) -> ev.AttemptOutcome:
     """The event that records `outcome` (already passed through `settle`)."""
     enquiries = attempt.enquiries + enquired
-    return _EVENT[outcome.kind](
+    event = _EVENT[outcome.kind](
         code=outcome.code,
         rail_reference=outcome.rail_reference,
         network_reference=outcome.network_reference,
         message=outcome.message,
         latency_ms=latency_ms,
         enquiry=enquiries,
-        next_enquiry_at=None if outcome.is_final else schedule.next(enquiries, now),
+        next_enquiry_at=None if outcome.is_final else schedule.next(outcome.kind, enquiries, now),
     )
+    if isinstance(event, ev.AttemptSucceeded) and not attempt.is_open:
+        return structs.replace(event, late=True)
+    return event

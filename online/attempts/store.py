@@ -1,15 +1,16 @@
 """Attempts in PostgreSQL. Writes go through the writer, by `ATTEMPTS`."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from online.attempts.domain import Attempt, apply
 from online.ledger.aggregate import Aggregate
 from online.ledger.change import Snapshot
+from online.platform.lists import Window
 from online.platform.sql import Connection, load_queries
 
 QUERIES: Final = load_queries("online.attempts")
@@ -26,6 +27,32 @@ ATTEMPTS: Final = Aggregate(
     ),
     apply,
 )
+
+
+# Of each rail: how many enquiries it allows while unknown, and while the payer is waited for.
+EnquiryLimits = Mapping[str, tuple[int, int]]
+
+
+class Filter(Struct, frozen=True, kw_only=True):
+    """Which open attempts a list shows."""
+
+    livemode: bool
+    status: str | None = None
+    rail: str | None = None
+    operation: str | None = None
+    sent_before: datetime | None = None
+    overdue: bool | None = None
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """Open attempts of one mode, rail and status."""
+
+    livemode: bool
+    rail: str
+    status: str
+    attempts: int
+    overdue: int
+    oldest_sent_at: datetime
 
 
 class _Open(Struct, frozen=True):
@@ -61,11 +88,32 @@ async def open_before(connection: Connection, instant: datetime) -> int:
 
 
 async def due(
-    connection: Connection, now: datetime, claim_until: datetime, most: int
+    connection: Connection,
+    now: datetime,
+    claim_until: datetime,
+    *,
+    places: Mapping[str, int],
+    waiting: Collection[UUID],
 ) -> list[Attempt]:
-    """Claims open attempts that are due for an enquiry."""
+    """Claims open attempts that are due for an enquiry: so many of each rail, none of `waiting`."""
     return await QUERIES.all(
-        connection, "due", Attempt, now=now, claim_until=claim_until, most=most
+        connection,
+        "due",
+        Attempt,
+        rails=list(places),
+        places=[max(0, most) for most in places.values()],
+        waiting=list(waiting),
+        now=now,
+        claim_until=claim_until,
+    )
+
+
+async def take(
+    connection: Connection, attempt_id: UUID, claim: datetime, claim_until: datetime
+) -> Attempt | None:
+    """One open attempt whose claim is still `claim`."""
+    return await QUERIES.one_or_none(
+        connection, "take", Attempt, id=attempt_id, claim=claim, claim_until=claim_until
     )
 
 
@@ -76,3 +124,29 @@ async def claim(
     return await QUERIES.one_or_none(
         connection, "claim", Attempt, id=attempt_id, now=now, claim_until=claim_until
     )
+
+
+async def page(
+    connection: Connection, wanted: Filter, asked: Window, limits: EnquiryLimits
+) -> list[Attempt]:
+    return await QUERIES.all(
+        connection,
+        "page",
+        Attempt,
+        **structs.asdict(wanted),
+        **_columns(limits),
+        after=asked.after,
+        most=asked.most,
+    )
+
+
+async def standing(connection: Connection, limits: EnquiryLimits) -> list[Standing]:
+    return await QUERIES.all(connection, "standing", Standing, **_columns(limits))
+
+
+def _columns(limits: EnquiryLimits) -> dict[str, list[Any]]:
+    return {
+        "rails": list(limits),
+        "of_unknown": [unknown for unknown, _ in limits.values()],
+        "of_pending": [pending for _, pending in limits.values()],
+    }

@@ -7,6 +7,7 @@ something meanwhile, it is decided again.
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final, Literal, Protocol
 
 import msgspec
@@ -28,6 +29,7 @@ from online.ledger.change import Change
 from online.ledger.journal import Journal
 from online.ledger.writer import Writer
 from online.merchants.service import Merchants
+from online.payments import late
 from online.payments.domain import Payment
 from online.payments.fees import FeeTable
 from online.payments.service import Payments
@@ -153,6 +155,7 @@ class Intake:
         async with self._with.database.connection() as connection:
             subject = await labels.subject(connection, payment.id)
             disputes = await store.of_payment(connection, payment.id)
+        now = self._with.clock.now()
         others = (each for each in disputes if known is None or each.id != known.id)
         return Facts(
             rail=news.rail,
@@ -161,9 +164,10 @@ class Intake:
             state_code=merchant.state_code,
             terms=self._with.terms,
             fees=self._with.fees,
-            at=self._with.clock.now(),
+            at=now,
             subject=subject,
             others_stand=any(outcomes.says_fraud(each) for each in others),
+            late=_is_late(payment, known, news, now),
         )
 
     async def _payment(self, news: News, teller: "_Teller") -> Payment:
@@ -185,6 +189,13 @@ class Intake:
         if not 0 < news.amount_minor <= payment.amount_minor:
             raise InvalidRequest(f"the payment is of {payment.amount_minor}", "amount")
         return payment
+
+
+def _is_late(payment: Payment, known: Dispute | None, news: News, now: datetime) -> bool:
+    """As it was when the dispute began: what opening it posted decides what its end posts."""
+    if known is not None:
+        return late.is_of(payment.late, known.attempt_id, known.created_at)
+    return late.is_of(payment.late, ids.decode("att", news.original_reference), now)
 
 
 class _Teller(msgspec.Struct, frozen=True, kw_only=True):

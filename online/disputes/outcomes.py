@@ -35,6 +35,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     subject: Subject | None = None  # the payment as risk's labels know it
     others_stand: bool = False  # another dispute of the payment says fraud and is not won
+    late: bool = False  # it is about money that came too late to be the merchant's
 
     @property
     def about(self) -> About:
@@ -64,6 +65,8 @@ def event(step: type[Event], news: News, facts: Facts) -> Event:
             currency=news.currency,
             respond_by=news.respond_by or facts.terms.respond_by(facts.about, facts.at),
         )
+    if step is ev.DisputeLost and facts.late:
+        return ev.DisputeLost(fee=0, tax=0)
     if step is ev.DisputeLost:
         fee = facts.fee
         return ev.DisputeLost(fee=fee.fee_minor, tax=fee.tax.total_minor)
@@ -74,6 +77,11 @@ def journals(step: type[Event], dispute: Dispute, facts: Facts) -> tuple[Journal
     """What a step posts; `dispute` is as the step leaves it."""
     entry = _Entry(dispute, facts)
     merchant, amount = dispute.merchant_id, dispute.amount_minor
+    if facts.late:
+        # No merchant's money is at stake; what the rail takes back beyond its return is unplaced.
+        legs = recipes.unplaced_return(dispute.rail, amount)
+        lost = entry.journal("unplaced_chargeback", legs, reference=dispute.rail_reference)
+        return (lost,) if step is ev.DisputeLost else ()
     if step is ev.DisputeOpened:
         legs = recipes.dispute_opened(merchant, facts.pending, amount)
         return (entry.journal("dispute_opened", legs),)

@@ -1,4 +1,4 @@
-"""`/api/v1/disputes` for merchants; the rails' hints and files under `/internal`."""
+"""`/api/v1/disputes` for merchants; the rails' files under `/internal`."""
 
 from datetime import date, datetime
 from typing import Annotated, Any, Final, Literal
@@ -26,7 +26,7 @@ from online.platform.lists import Cursor, Limit, cut, window
 from online.platform.openapi_page import problems
 from online.platform.openapi_shapes import lines_of
 from online.platform.wire import AmountMinor, Text, WireStruct
-from online.security.domain import Principal, allow, allow_anyone
+from online.security.domain import Principal, allow
 
 # It becomes part of an address at the rail, so that nothing but plain characters may come.
 RailReference = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}\Z")]
@@ -220,25 +220,7 @@ async def submit_evidence(
     return response
 
 
-# ── what rails say ───────────────────────────────────────────────────────────────────────
-
-
-class DisputeHint(WireStruct, frozen=True, kw_only=True):
-    reference: RailReference
-
-
-@post(
-    "/internal/rails/{rail:str}/disputes",
-    status_code=202,
-    summary="A rail's hint that there is news of a dispute",
-    description="Nothing of it is believed: it only makes us ask the rail now.",
-    tags=["internal"],
-    opt=allow_anyone(),
-)
-async def take_hint(
-    rail: FromPath[str], data: JSONBody[DisputeHint], disputes: NamedDependency[Disputes]
-) -> None:
-    await disputes.hear(rail, data.reference, Metadata(actor=f"rail:{rail}"))
+# ── what rails' files say ───────────────────────────────────────────────────────────────
 
 
 class DisputeLine(WireStruct, frozen=True, kw_only=True):
@@ -322,4 +304,4 @@ def _taken(line: DisputeLine, taken: Taken) -> DisputeAnswer:
 
 
 router = Router("/api/v1", route_handlers=[list_disputes, read_dispute, submit_evidence])
-internal_router = Router("/", route_handlers=[take_hint, take_in_disputes])
+internal_router = Router("/", route_handlers=[take_in_disputes])

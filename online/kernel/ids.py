@@ -14,7 +14,7 @@ PREFIXES: Final = frozenset(
     {
         *("pi", "pay", "att", "rfd", "dsp", "cus", "mrc", "dev", "tok", "hdl", "dlg", "hold"),
         *("esc", "stl", "stm", "evt", "txn", "ent", "whk", "acc", "brk", "wrk", "lbl", "cli"),
-        *("inv", "rev", "rle", "rtm"),
+        *("inv", "rev", "rle", "rtm", "rcb"),
     }
 )
 

@@ -84,6 +84,35 @@ def refund_failed(rail: str, pending: Account, amount: int) -> Legs:
     return legs(debit(chart.refunds_payable(rail), amount), credit(pending, amount))
 
 
+def late_money(rail: str, amount: int) -> Legs:
+    """Taken from the payer for a payment that was over: owed to them from the first moment."""
+    return legs(
+        debit(chart.rail_receivable(rail), amount), credit(chart.refunds_payable(rail), amount)
+    )
+
+
+def late_money_returned(rail: str, amount: int) -> Legs:
+    """The rail nets it against what it owes us."""
+    return legs(
+        debit(chart.refunds_payable(rail), amount), credit(chart.rail_receivable(rail), amount)
+    )
+
+
+def unplaced_capture(rail: str, amount: int) -> Legs:
+    """The rail took what a payment has no room for: nobody's, until it is explained."""
+    return legs(debit(chart.rail_receivable(rail), amount), credit(chart.suspense(rail), amount))
+
+
+def unplaced_return(rail: str, amount: int) -> Legs:
+    """The rail gave back what was given back otherwise, or is not there to give."""
+    return legs(debit(chart.suspense(rail), amount), credit(chart.rail_receivable(rail), amount))
+
+
+def unplaced_payout(rail: str, amount: int) -> Legs:
+    """The bank paid out what we had paid out again."""
+    return legs(debit(chart.suspense(rail), amount), credit(chart.payouts_in_transit(rail), amount))
+
+
 def dispute_opened(merchant_id: UUID, pending: Account, amount: int) -> Legs:
     return legs(debit(pending, amount), credit(chart.merchant_disputed(merchant_id), amount))
 

@@ -1,7 +1,7 @@
 """`dev`: a whole sandbox from nothing — database, banks, service, worker, one merchant.
 
 Prints one line of JSON with everything a client needs, then runs until SIGTERM. Data is kept
-between runs. A child that dies is started again, as an operator's supervisor would.
+between runs. What dies is started again, PostgreSQL too, as an operator's supervisor would.
 """
 
 import asyncio
@@ -15,18 +15,21 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from base64 import b64encode
 from pathlib import Path
 from typing import Any, Final
 
 import psycopg
 from psycopg import sql
 
+from online.callbacks.secrets import newest_secret
 from online.kernel import ids
 from online.kernel.clock import SystemClock
 from online.merchants.service import NewMerchant
 from online.platform.embedded_postgres import EmbeddedPostgres
 from online.platform.migrations.run import upgrade
 from online.platform.settings import ROOT, load_settings
+from online.rails.registry import dialects
 from online.security.service import NewClient
 from online.services import build_services
 
@@ -46,16 +49,18 @@ def run(*, port: int, data_dir: Path, as_json: bool) -> None:
     with EmbeddedPostgres(data_dir / "postgres") as postgres:
         roles = _prepare_database(postgres, data_dir)
         port, sandbox_port = port or _free_port(), _free_port()
-        metrics_port = _free_port()
+        metrics_port, worker_metrics_port = _free_port(), _free_port()
         environment = {
             **_environment(postgres, roles, data_dir, port, sandbox_port),
             "KHATA_SERVER__METRICS_PORT": str(metrics_port),
+            "KHATA_WORKER__METRICS_PORT": str(worker_metrics_port),
         }
         os.environ.update(environment)  # for this process's own look at the settings
         about = {
             **_identities(data_dir),
             "base_url": f"http://127.0.0.1:{port}",
             "metrics_url": f"http://127.0.0.1:{metrics_port}/metrics",
+            "worker_metrics_url": f"http://127.0.0.1:{worker_metrics_port}/metrics",
             "admin_token": environment["KHATA_SECURITY__ADMIN_TOKEN"],
             "database_url": postgres.url(_DATABASE, "khata_app", roles["khata_app"]),
             "reader_database_url": postgres.url(_DATABASE, "khata_reader", roles["khata_reader"]),
@@ -70,6 +75,7 @@ def run(*, port: int, data_dir: Path, as_json: bool) -> None:
             _write_private(data_dir / "dev.json", json.dumps(about, indent=2))
             print(json.dumps(about) if as_json else _readable(about), flush=True)  # noqa: T201
             while not stopping:
+                postgres.start()  # again, where it was killed: at the same address
                 children.restart_dead()
                 time.sleep(_RESTART_PAUSE_S)
 
@@ -147,6 +153,7 @@ def _commands(data_dir: Path, port: int, sandbox_port: int) -> dict[str, list[st
             *(*python, "online.sandbox", "serve", "--port", str(sandbox_port)),
             *("--data", str(data_dir / "sandbox"), "--clock", str(data_dir / "clock.json")),
             *("--callback-url", f"http://127.0.0.1:{port}"),
+            *("--callback-secrets", str(_rail_secrets(data_dir))),
         ],
         "service": [*python, "online", "serve"],
         "worker": [*python, "online", "worker"],
@@ -174,6 +181,15 @@ def _prepare_database(postgres: EmbeddedPostgres, data_dir: Path) -> dict[str, s
         lake = sql.Identifier(_LAKE)
         connection.execute(sql.SQL("alter database {} owner to {}").format(lake, lake))
     return roles
+
+
+def _rail_secrets(data_dir: Path) -> Path:
+    """What the banks sign their callbacks with, in a file of theirs."""
+    rails = dialects(load_settings().payment_routes)
+    secrets_of = {r: b64encode(newest_secret(data_dir / "keys", r)).decode() for r in rails}
+    path = data_dir / "rail_secrets.json"
+    _write_private(path, json.dumps(secrets_of))
+    return path
 
 
 def _role_passwords(data_dir: Path) -> dict[str, str]:

@@ -47,7 +47,7 @@ def mermaid(table: Table) -> str:
             lines.append(f"    [*] --> {after}")
         elif before != after:
             lines.append(f"    {before} --> {after}: {event.TYPE.partition('.')[2]}")
-    ends = set(table.values()) - {before for before, _ in table if before}
+    ends = set(table.values()) - {before for (before, _), after in table.items() if before != after}
     lines += [f"    {end} --> [*]" for end in sorted(ends)]
     return "\n".join(lines)
 

@@ -17,6 +17,8 @@ from online.kernel import ids
 from online.kernel.errors import Conflict
 from online.kernel.events import Event, Occurred
 from online.kernel.transitions import next_status
+from online.payments import late
+from online.payments.late import Late
 
 
 class Status(StrEnum):
@@ -37,8 +39,9 @@ class Status(StrEnum):
 
 
 S = Status
-_OPEN: Final = (S.PROCESSING, S.REQUIRES_ACTION, S.UNKNOWN)
+OPEN: Final = (S.PROCESSING, S.REQUIRES_ACTION, S.UNKNOWN)
 _HAS_MONEY: Final = (S.CAPTURED, S.PARTIALLY_REFUNDED)
+_SENT: Final = tuple(s for s in S if s not in {S.CREATED, S.BLOCKED, S.IN_REVIEW})
 
 TRANSITIONS: Final[Mapping[tuple[Status | None, type[Event]], Status]] = {
     (None, ev.PaymentCreated): S.CREATED,
@@ -48,11 +51,11 @@ TRANSITIONS: Final[Mapping[tuple[Status | None, type[Event]], Status]] = {
     (S.IN_REVIEW, ev.PaymentProcessing): S.PROCESSING,
     (S.IN_REVIEW, ev.PaymentBlocked): S.BLOCKED,
     (S.IN_REVIEW, ev.PaymentCanceled): S.CANCELED,
-    **{(s, ev.PaymentRequiresAction): S.REQUIRES_ACTION for s in _OPEN},
-    **{(s, ev.PaymentUnknown): S.UNKNOWN for s in _OPEN},
-    **{(s, ev.PaymentAuthorized): S.AUTHORIZED for s in _OPEN},
-    **{(s, ev.PaymentCaptured): S.CAPTURED for s in (*_OPEN, S.AUTHORIZED, S.CAPTURED)},
-    **{(s, ev.PaymentFailed): S.FAILED for s in _OPEN},
+    **{(s, ev.PaymentRequiresAction): S.REQUIRES_ACTION for s in OPEN},
+    **{(s, ev.PaymentUnknown): S.UNKNOWN for s in OPEN},
+    **{(s, ev.PaymentAuthorized): S.AUTHORIZED for s in OPEN},
+    **{(s, ev.PaymentCaptured): S.CAPTURED for s in (*OPEN, S.AUTHORIZED, S.CAPTURED)},
+    **{(s, ev.PaymentFailed): S.FAILED for s in OPEN},
     (S.PROCESSING, ev.PaymentProcessing): S.PROCESSING,  # cascade to another route
     (S.REQUIRES_ACTION, ev.PaymentVoidRequested): S.REQUIRES_ACTION,
     (S.REQUIRES_ACTION, ev.PaymentVoidFailed): S.REQUIRES_ACTION,
@@ -79,6 +82,8 @@ TRANSITIONS: Final[Mapping[tuple[Status | None, type[Event]], Status]] = {
     (S.CAPTURED, ev.PaymentReversalFailed): S.CAPTURED,
     (S.CAPTURED, ev.PaymentReversed): S.REVERSED,
     **{(s, ev.PaymentAuthorizationReleased): s for s in _HAS_MONEY},
+    # What comes late is put down beside the payment, wherever that has got to.
+    **{(s, event): s for s in _SENT for event in (*late.EVENTS, ev.PaymentUnplacedMoney)},
 }
 TERMINAL: Final = frozenset(
     {S.FAILED, S.BLOCKED, S.REFUNDED, S.REVERSED, S.CANCELED, S.EXPIRED}
@@ -121,6 +126,11 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
     risk: dict[str, Any] | None = None
     next_action: dict[str, Any] | None = None
     last_error: dict[str, Any] | None = None
+    late_minor: int = 0  # came when the payment was over, or had gone on without it
+    late_returning_minor: int = 0
+    late_returned_minor: int = 0
+    late: tuple[Late, ...] | None = None
+    late_due_at: datetime | None = None  # when something of it has to be given back again
     version: int
     livemode: bool
     created_at: datetime
@@ -157,7 +167,7 @@ def apply(state: Payment | None, occurred: Occurred) -> Payment:
         status=status,
         version=occurred.version,
         updated_at=occurred.at,
-        **_changes(state, event),
+        **_changes(state, event, occurred.at),
     )
 
 
@@ -186,8 +196,10 @@ def _created(event: ev.PaymentCreated, occurred: Occurred) -> Payment:
     )
 
 
-def _changes(state: Payment, event: Event) -> dict[str, Any]:
+def _changes(state: Payment, event: Event, at: datetime) -> Mapping[str, Any]:
     """The fields that an event changes beside status, version and time."""
+    if isinstance(event, late.EVENTS):
+        return late.fold(state.late, event, at)
     if isinstance(event, _DECISIONS):
         return _decided(event)
     if isinstance(event, _MONEY_BACK):
@@ -257,7 +269,9 @@ def _asked(state: Payment, event: Event) -> dict[str, Any]:
             # Nothing can be captured while the void is under way.
             return {"capture_open_minor": state.authorized_minor - state.captured_minor}
         case ev.PaymentVoidFailed():
-            return {"capture_open_minor": 0}
+            return {"capture_open_minor": event.capturing}
+        case ev.PaymentUnplacedMoney():
+            return {}
         case _:
             raise TypeError(f"no fold for {event.TYPE}")
 

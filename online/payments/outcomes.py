@@ -16,64 +16,95 @@ from online.kernel.clock import business_date
 from online.kernel.events import Event
 from online.ledger import recipes
 from online.ledger.accounts import Account
-from online.ledger.charged import Charged
 from online.ledger.journal import Journal
-from online.payments.domain import TRANSITIONS, Payment
-from online.payments.fees import Fee
+from online.payments import late_outcomes
+from online.payments.domain import OPEN, TRANSITIONS, Payment, Status
+from online.payments.effects import Books, Effect, Posted, journal
+from online.payments.late import find
 from online.rails.domain import Outcome, OutcomeKind
-
-
-class Effect(msgspec.Struct, frozen=True):
-    """`failed`: the payment came to nothing, what it took from limits goes back."""
-
-    events: tuple[Event, ...] = ()
-    journals: tuple[Journal, ...] = ()
-    failed: bool = False
-
-
-class Books(msgspec.Struct, frozen=True, kw_only=True):
-    """What postings need to know about the merchant and the moment."""
-
-    pending: Account
-    fee: Fee
-    holds_until: datetime  # were it authorized now
-    charged: Charged | None = None  # by the captures so far; for a reversal
-    at: datetime
 
 
 def effect(payment: Payment, attempt: Attempt, outcome: Outcome, books: Books) -> Effect:
     """What `outcome` of `attempt` does to `payment`.
 
-    Two operations may cross: a void and the payer's own no, or their yes and the void. What comes
-    second and takes no money is then written down on its attempt alone.
+    Operations may cross (a void and the payer's yes, a capture that we had given up and a refund).
+    What was refused and holds nothing any more is written down on its attempt alone; what the rail
+    has done is always written down: as usual where there is room for it, else as late or unplaced.
     """
-    found = _effect(payment, attempt, outcome, books)
+    item = find(payment.late, attempt.id)
+    if item is not None:
+        return late_outcomes.given_back(payment, attempt, item, outcome, books)
+    if outcome.kind is not OutcomeKind.APPROVED:
+        return _if_allowed(payment, _not_approved(payment, attempt, outcome, books))
+    if attempt.operation == "authorize":
+        if payment.attempt_id != attempt.id or payment.status not in OPEN:
+            return late_outcomes.came(payment, attempt, outcome, books)
+        return _authorization(payment, attempt, outcome, books)
+    if not has_room(payment, attempt):
+        return late_outcomes.unplaced(payment, attempt, outcome, books)
+    done = _AFTERWARDS[attempt.operation](payment, attempt, outcome, books)
+    if attempt.is_open:
+        return done
+    asked = _asked_again(attempt)
+    return msgspec.structs.replace(done, events=(asked, *done.events))
+
+
+def has_room(payment: Payment, attempt: Attempt) -> bool:
+    """Whether what the rail has done of `attempt` still fits the payment.
+
+    What is open has its room reserved, unless the payment ended beside it; what had counted as
+    failed gave it back, and must find it free.
+    """
+    amount = attempt.amount_minor
+    idle = payment.capture_open_minor == 0
+    match attempt.operation:
+        case "capture":
+            room = payment.capture_open_minor if attempt.is_open else payment.capturable_minor
+            return (payment.status, ev.PaymentCaptured) in TRANSITIONS and amount <= room
+        case "void":
+            waits = (payment.status, ev.PaymentVoidRequested) in TRANSITIONS
+            return waits and (attempt.is_open or idle)
+        case _:
+            whole = amount == payment.captured_minor
+            free = attempt.is_open or (idle and payment.refundable_minor == amount)
+            return payment.status is Status.CAPTURED and whole and free
+
+
+def _asked_again(attempt: Attempt) -> Event:
+    """Takes the room again that counting as failed had given back."""
+    reference, amount = attempt.reference, attempt.amount_minor
+    match attempt.operation:
+        case "capture":
+            return ev.PaymentCaptureRequested(attempt_id=reference, amount=amount)
+        case "void":
+            return ev.PaymentVoidRequested(attempt_id=reference)
+        case _:
+            return ev.PaymentReversalRequested(attempt_id=reference, amount=amount)
+
+
+def _if_allowed(payment: Payment, found: Effect) -> Effect:
     allowed = all((payment.status, type(event)) in TRANSITIONS for event in found.events)
-    if allowed or (outcome.kind is OutcomeKind.APPROVED and attempt.operation != "void"):
-        return found
-    if found.journals:  # money is held that this void would release: never silently
-        return found
+    return found if allowed else Effect()
+
+
+def _not_approved(payment: Payment, attempt: Attempt, outcome: Outcome, books: Books) -> Effect:
+    if attempt.operation == "authorize":
+        # Of an attempt that another has carried on, or that had ended, there is nothing to say.
+        return (
+            _not_paid(payment, attempt, outcome) if payment.attempt_id == attempt.id else Effect()
+        )
+    if outcome.kind in {OutcomeKind.DECLINED, OutcomeKind.FAILED}:
+        return Effect((_not_done(attempt, outcome, books),))
     return Effect()
 
 
-def _effect(payment: Payment, attempt: Attempt, outcome: Outcome, books: Books) -> Effect:
-    if attempt.operation == "authorize":
-        return _of_authorization(payment, attempt, outcome, books)
-    match outcome.kind:
-        case OutcomeKind.APPROVED:
-            return _AFTERWARDS[attempt.operation](payment, attempt, outcome, books)
-        case OutcomeKind.DECLINED | OutcomeKind.FAILED:
-            return Effect((_not_done(attempt, outcome),))
-        case _:
-            return Effect()
+def _authorization(payment: Payment, attempt: Attempt, outcome: Outcome, books: Books) -> Effect:
+    manual = payment.capture_method == "manual"
+    return (_authorized if manual else _captured)(payment, attempt, outcome, books)
 
 
-def _of_authorization(payment: Payment, attempt: Attempt, outcome: Outcome, books: Books) -> Effect:
+def _not_paid(payment: Payment, attempt: Attempt, outcome: Outcome) -> Effect:
     match outcome.kind:
-        case OutcomeKind.APPROVED if payment.capture_method == "manual":
-            return _authorized(payment, attempt, outcome, books)
-        case OutcomeKind.APPROVED:
-            return _captured(payment, attempt, outcome, books)
         case OutcomeKind.PENDING:
             action = msgspec.to_builtins(outcome.next_action) if outcome.next_action else {}
             waiting = ev.PaymentRequiresAction(
@@ -92,14 +123,16 @@ def _of_authorization(payment: Payment, attempt: Attempt, outcome: Outcome, book
             return Effect()
 
 
-def _not_done(attempt: Attempt, outcome: Outcome) -> Event:
+def _not_done(attempt: Attempt, outcome: Outcome, books: Books) -> Event:
     """What was asked of the rail was refused: what it held is free again."""
     reference, amount = attempt.reference, attempt.amount_minor
     match attempt.operation:
         case "capture":
             return ev.PaymentCaptureFailed(attempt_id=reference, amount=amount, code=outcome.code)
         case "void":
-            return ev.PaymentVoidFailed(attempt_id=reference, code=outcome.code)
+            return ev.PaymentVoidFailed(
+                attempt_id=reference, code=outcome.code, capturing=books.capturing_minor
+            )
         case _:
             return ev.PaymentReversalFailed(attempt_id=reference, amount=amount, code=outcome.code)
 
@@ -115,8 +148,8 @@ def _authorized(payment: Payment, attempt: Attempt, outcome: Outcome, books: Boo
         card_checks=_checks(outcome),
     )
     legs = recipes.authorization(attempt.rail, books.pending, attempt.amount_minor)
-    posted = _Posted("authorization", legs, outcome.rail_reference)
-    return Effect((event,), (_journal(payment, attempt, books, posted),))
+    posted = Posted("authorization", legs, outcome.rail_reference)
+    return Effect((event,), (journal(payment, attempt, books, posted),))
 
 
 def _captured(payment: Payment, attempt: Attempt, outcome: Outcome, books: Books) -> Effect:
@@ -136,8 +169,8 @@ def _captured(payment: Payment, attempt: Attempt, outcome: Outcome, books: Books
     legs = recipes.capture(attempt.rail, books.pending, amount, fee.fee_minor, fee.tax)
     if payment.authorized_minor:
         legs = (*recipes.release_authorization(attempt.rail, books.pending, amount), *legs)
-    posted = _Posted("capture", legs, outcome.rail_reference)
-    return Effect((event,), (_journal(payment, attempt, books, posted),))
+    posted = Posted("capture", legs, outcome.rail_reference)
+    return Effect((event,), (journal(payment, attempt, books, posted),))
 
 
 def _voided(payment: Payment, attempt: Attempt, _: Outcome, books: Books) -> Effect:
@@ -146,8 +179,8 @@ def _voided(payment: Payment, attempt: Attempt, _: Outcome, books: Books) -> Eff
     if held == 0:
         return Effect((event,), failed=True)
     legs = recipes.release_authorization(attempt.rail, books.pending, held)
-    journal = _journal(payment, attempt, books, _Posted("void", legs))
-    return Effect((event,), (journal,), failed=True)
+    posted = journal(payment, attempt, books, Posted("void", legs))
+    return Effect((event,), (posted,), failed=True)
 
 
 def _reversed(payment: Payment, attempt: Attempt, outcome: Outcome, books: Books) -> Effect:
@@ -165,8 +198,8 @@ def _reversed(payment: Payment, attempt: Attempt, outcome: Outcome, books: Books
     if left:
         legs = (*recipes.release_authorization(attempt.rail, books.pending, left), *legs)
     # The rail has done it: there is no refusing it for funds any more.
-    posted = _Posted("reversal", legs, outcome.rail_reference, forced=True)
-    return Effect((event,), (_journal(payment, attempt, books, posted),))
+    posted = Posted("reversal", legs, outcome.rail_reference, forced=True)
+    return Effect((event,), (journal(payment, attempt, books, posted),))
 
 
 def expired(payment: Payment, pending: Account, at: datetime) -> Journal:
@@ -195,9 +228,12 @@ def _checks(outcome: Outcome) -> dict[str, Any] | None:
 _AFTERWARDS: Final = {"capture": _captured, "void": _voided, "reverse": _reversed}
 
 
+_NOT_SENT: Final = frozenset({"circuit_open", "rail_busy"})
+
+
 def _failed(attempt: Attempt, outcome: Outcome) -> ev.PaymentFailed:
     if outcome.kind is OutcomeKind.FAILED:
-        code = "rail_failed"
+        code = "route_unavailable" if outcome.code in _NOT_SENT else "rail_failed"
     elif outcome.decline_code == "insufficient_funds":
         code = "insufficient_funds"
     else:
@@ -207,35 +243,4 @@ def _failed(attempt: Attempt, outcome: Outcome) -> ev.PaymentFailed:
         attempt_id=attempt.reference,
         decline_code=outcome.decline_code,
         message=outcome.message,
-    )
-
-
-class _Posted(msgspec.Struct, frozen=True):
-    """What is posted, and the rail's own reference where it gave one."""
-
-    kind: str
-    legs: recipes.Legs
-    rail_reference: str | None = None
-    forced: bool = False
-
-
-def _journal(payment: Payment, attempt: Attempt, books: Books, posted: _Posted) -> Journal:
-    return Journal(
-        cause=attempt.id,
-        kind=posted.kind,
-        currency=payment.currency,
-        postings=posted.legs,
-        business_date=business_date(books.at),
-        effective_at=books.at,
-        livemode=payment.livemode,
-        reference=attempt.reference,
-        merchant_id=payment.merchant_id,
-        metadata={
-            "payment_id": ids.encode("pay", payment.id),
-            "attempt_id": attempt.reference,
-            "rail": attempt.rail,
-            "rail_reference": posted.rail_reference,
-            "method": payment.method,
-        },
-        forced=posted.forced,
     )

@@ -9,12 +9,15 @@ set status = r.status, funding = r.funding, card_checks = r.card_checks, route =
     refund_open_minor = r.refund_open_minor, refunded_minor = r.refunded_minor,
     reversed_minor = r.reversed_minor, fee_minor = r.fee_minor, tax_minor = r.tax_minor,
     authorization_expires_at = r.authorization_expires_at, risk = r.risk, next_action = r.next_action,
-    last_error = r.last_error, version = r.version, updated_at = r.updated_at
+    last_error = r.last_error, late_minor = r.late_minor, late_returning_minor = r.late_returning_minor,
+    late_returned_minor = r.late_returned_minor, late = r.late, late_due_at = r.late_due_at,
+    version = r.version, updated_at = r.updated_at
 from jsonb_to_recordset(%(rows)s::jsonb) as r (
     id uuid, status text, funding text, card_checks jsonb, route text, rail text, rail_reference text, attempt_id uuid,
     authorized_minor bigint, capture_open_minor bigint, captured_minor bigint,
     refund_open_minor bigint, refunded_minor bigint, reversed_minor bigint, fee_minor bigint,
-    tax_minor bigint, authorization_expires_at timestamptz, risk jsonb, next_action jsonb, last_error jsonb, version bigint,
+    tax_minor bigint, authorization_expires_at timestamptz, risk jsonb, next_action jsonb, last_error jsonb, late_minor bigint,
+    late_returning_minor bigint, late_returned_minor bigint, late jsonb, late_due_at timestamptz, version bigint,
     updated_at timestamptz)
 where p.id = r.id
 
@@ -44,3 +47,13 @@ where status in ('authorized', 'captured', 'partially_refunded')
     and capture_open_minor = 0 and refund_open_minor = 0
 order by authorization_expires_at
 limit %(most)s
+
+-- name: late_due
+-- Whoever begins a return moves the payment's version: of two workers one is refused.
+select * from payments where late_due_at <= %(now)s order by late_due_at limit %(most)s
+
+-- name: late_open
+select * from payments
+where late_returned_minor < late_minor and livemode = %(livemode)s
+    and (%(after)s::uuid is null or id < %(after)s)
+order by id desc limit %(most)s

@@ -15,6 +15,7 @@ from online.kernel.clock import Clock
 from online.kernel.events import Metadata
 from online.payments import views
 from online.payments.domain import Payment, Status
+from online.payments.late_desk import list_late_money
 from online.payments.methods import Instruments, PaymentMethod, ReturnUrl
 from online.payments.orders import BUSY, Call, Order
 from online.payments.service import Payments
@@ -277,5 +278,6 @@ router = Router(
     route_handlers=[
         *(create_payment, read_payment, list_payments),
         *(capture_payment, cancel_payment, reverse_payment),
+        list_late_money,
     ],
 )

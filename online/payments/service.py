@@ -1,5 +1,6 @@
 """Payments: the public face of the slice. How each operation is carried out: `two_commits.py`."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 from uuid import UUID
@@ -18,19 +19,27 @@ from online.ledger.change import Change, LimitMove
 from online.ledger.charged import capture_days
 from online.limits.domain import give_back, spend
 from online.merchants.domain import Merchant
-from online.payments import decisions, domain, outcomes, store
+from online.payments import decisions, domain, late_returns, outcomes, store
+from online.payments.cascade import Cascade
 from online.payments.decisions import Asked
 from online.payments.domain import Payment
 from online.payments.orders import NOTHING, Call, Done, Follower, Order
 from online.payments.store import PAYMENTS, Filters
 from online.payments.two_commits import Collaborators, Run, TwoCommits
 from online.platform.lists import Window, cut
-from online.rails.domain import AuthorizeRequest, CaptureRequest, ReverseRequest, VoidRequest
+from online.rails.domain import (
+    AuthorizeRequest,
+    CaptureRequest,
+    Outcome,
+    ReverseRequest,
+    VoidRequest,
+)
 from online.risk.domain import RiskInput
 from online.risk.recording import activity
-from online.routing.domain import RouteDecision, RouteRequest
+from online.routing.domain import RouteRequest
 
 _EXPIRY_BATCH: Final = 200
+_LATE_BATCH: Final = 200
 _NONE: Final = timedelta()
 _PATIENCE: Final = timedelta(minutes=15)  # of the worker, with a rail that refused its void
 
@@ -41,6 +50,7 @@ class Payments:
     def __init__(self, with_: Collaborators, follower: Follower) -> None:
         self._with = with_
         self._dance = TwoCommits(with_, follower)
+        self._cascade = Cascade(with_, self._dance)
 
     async def get(self, payment_id: UUID, merchant_id: UUID | None) -> Payment:
         """`merchant_id` None is one of ours, who may see them all."""
@@ -76,23 +86,19 @@ class Payments:
             event = ev.PaymentBlocked(risk=assessment.as_event_data())
             blocked = PAYMENTS.create(origin, [created, event], now, metadata)
             return await self._refuse(blocked, facts, call, metadata)
-        decision = self._route(order)
-        attempt = self._prepare_authorization(order, origin, decision, metadata)
-        processing = ev.PaymentProcessing(
-            attempt_id=attempt.state.reference,
-            route=decision.route,
-            rail=attempt.state.rail,
-            risk=assessment.as_event_data(),
-            route_decision=msgspec.to_builtins(decision),
+        first = await self._cascade.first(
+            _route_request(order, payment_id, merchant), origin, metadata
         )
+        processing = first.event(assessment.as_event_data())
         moved = PAYMENTS.create(origin, [created, processing], now, metadata)
         limits = self._spend(order, now, merchant.livemode)
         run = Run(metadata=metadata, call=call, limits=limits)
         doubtful = assessment.decision == "review"
         also = self._with.reviews.opened(moved.state, metadata) if doubtful else NOTHING
-        await self._dance.begin(moved, attempt, run, (activity(facts),), also)
+        with self._cascade.committing(first):
+            await self._dance.begin(moved, first.attempt, run, (activity(facts),), also)
         request = AuthorizeRequest(
-            reference=attempt.state.reference,
+            reference=first.attempt.state.reference,
             amount_minor=order.amount_minor,
             currency=order.currency,
             capture=order.capture_method == "automatic",
@@ -100,34 +106,7 @@ class Payments:
             card=order.instrument.card,
             return_url=order.return_url,
         )
-        return await self._dance.send(moved.state, attempt.state, request, run)
-
-    def _route(self, order: Order) -> RouteDecision:
-        return self._with.routing.choose(
-            RouteRequest(
-                method=order.instrument.method,
-                amount_minor=order.amount_minor,
-                currency=order.currency,
-                strategy=order.priority,  # type: ignore[arg-type]  # bounded on the wire
-            )
-        )
-
-    def _prepare_authorization(
-        self, order: Order, payment: Origin, decision: RouteDecision, metadata: Metadata
-    ) -> Moved[Attempt]:
-        sent = ev.AttemptSent(
-            operation="authorize",
-            amount=order.amount_minor,
-            currency=order.currency,
-            rail=self._with.routing.rail_of(decision.route),
-            route=decision.route,
-            payment_id=ids.encode("pay", payment.id),
-        )
-        return self._with.attempts.prepare(self._attempt_origin(payment), sent, metadata)
-
-    def _attempt_origin(self, of: Origin | Payment) -> Origin:
-        id_ = ids.new(self._with.clock.now())
-        return Origin(id=id_, merchant_id=of.merchant_id, livemode=of.livemode)
+        return await self._cascade.send(moved.state, first, request, run)
 
     def _spend(self, order: Order, now: datetime, livemode: bool) -> tuple[LimitMove, ...]:
         day = business_date(now)
@@ -226,13 +205,50 @@ class Payments:
             days = await capture_days(connection, [attempt.id for attempt in attempts])
             return await self._with.settled.any_of(connection, payment, days)
 
-    async def resolve(self, attempt: Attempt, metadata: Metadata) -> Payment | None:
-        """Recovery: asks the rail about an open attempt and records what it says."""
-        return await self._dance.resolve(attempt, metadata)
+    async def resolve(
+        self, attempt: Attempt, metadata: Metadata, told: Outcome | None = None
+    ) -> Payment | None:
+        """Records what became of an attempt: by the rail's own word (`told`), or by asking it."""
+        return await self._dance.resolve(attempt, metadata, told)
 
-    def moved(self, payment: Payment, event: Event, metadata: Metadata) -> Moved[Payment]:
+    def moved(
+        self, payment: Payment, events: Sequence[Event], metadata: Metadata
+    ) -> Moved[Payment]:
         """For a slice whose own change moves a payment along (a refund)."""
-        return PAYMENTS.move(payment, [event], self._with.clock.now(), metadata)
+        return PAYMENTS.move(payment, events, self._with.clock.now(), metadata)
+
+    async def late_open(self, livemode: bool, asked: Window) -> tuple[list[Payment], bool]:
+        """Payments with late money that is not given back yet, and whether there are more."""
+        async with self._with.database.connection() as connection:
+            return cut(await store.late_open(connection, livemode, asked), asked)
+
+    async def return_late_due(self) -> int:
+        """Begins again to give back late money whose return was refused; answers how many. For the
+        worker: of two that begin the same, one is refused."""
+        now = self._with.clock.now()
+        metadata = Metadata(actor="worker:late_money")
+        async with self._with.database.connection() as connection:
+            due = await store.late_due(connection, now, _LATE_BATCH)
+        begun, changes = [], []
+        for payment in due:
+            returns = late_returns.begin_due(self._with.attempts, payment, now, metadata)
+            moved = PAYMENTS.move(payment, [each.event for each in returns], now, metadata)
+            attempts = [each.attempt for each in returns]
+            begun.append([(moved.state, each.state) for each in attempts])
+            changes.append(
+                Change(
+                    snapshots=(moved.row, *(each.row for each in attempts)),
+                    events=(*moved.events, *(e for each in attempts for e in each.events)),
+                )
+            )
+        refusals = await self._with.writer.submit_all(changes)
+        ours = [
+            each
+            for returns, refusal in zip(begun, refusals, strict=True)
+            for each in (returns if refusal is None else ())
+        ]
+        await self._dance.give_back(ours, metadata)
+        return len(ours)
 
     # ── the end of an authorization ──────────────────────────────────────────────────────
 
@@ -275,6 +291,21 @@ def _request(kind: type[_FollowingT], attempt: Attempt) -> _FollowingT:
         original_reference=ids.encode("att", attempt.original_id),
         amount_minor=attempt.amount_minor,
         currency=attempt.currency,
+    )
+
+
+def _route_request(order: Order, payment_id: UUID, merchant: Merchant) -> RouteRequest:
+    facts = order.instrument.facts or {}
+    return RouteRequest(
+        payment_id=payment_id,
+        merchant_id=merchant.id,
+        mcc=merchant.mcc,
+        network=facts.get("network"),
+        funding=order.instrument.funding,
+        method=order.instrument.method,
+        amount_minor=order.amount_minor,
+        currency=order.currency,
+        strategy=order.priority,  # type: ignore[arg-type]  # bounded on the wire
     )
 
 

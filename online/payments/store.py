@@ -24,7 +24,8 @@ PAYMENTS: Final = Aggregate(
         "rail_reference text, attempt_id uuid, authorized_minor int8, capture_open_minor int8,"
         "captured_minor int8, refund_open_minor int8, refunded_minor int8, reversed_minor int8,"
         "fee_minor int8, tax_minor int8, authorization_expires_at timestamptz, risk jsonb,"
-        "next_action jsonb, last_error jsonb,"
+        "next_action jsonb, last_error jsonb, late_minor int8, late_returning_minor int8,"
+        "late_returned_minor int8, late jsonb, late_due_at timestamptz,"
         "version int8, livemode bool, created_at timestamptz, updated_at timestamptz",
         lock=QUERIES["lock"],
         update=QUERIES["update"],
@@ -76,3 +77,20 @@ async def page(
 async def expiring(connection: Connection, now: datetime, most: int) -> list[Payment]:
     """Payments whose authorization has come to its end, with nothing under way."""
     return await QUERIES.all(connection, "expiring", Payment, now=now, most=most)
+
+
+async def late_due(connection: Connection, now: datetime, most: int) -> list[Payment]:
+    """Payments with late money that has to be given back now, the longest due first."""
+    return await QUERIES.all(connection, "late_due", Payment, now=now, most=most)
+
+
+async def late_open(connection: Connection, livemode: bool, asked: Window) -> list[Payment]:
+    """Payments with late money that is not given back, newest first."""
+    return await QUERIES.all(
+        connection,
+        "late_open",
+        Payment,
+        livemode=livemode,
+        after=asked.after,
+        most=asked.most,
+    )

@@ -4,13 +4,14 @@ rail with no transaction open, commit the outcome.
 A process that dies in between leaves an open attempt, and recovery asks the rail about it.
 """
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import datetime
 from uuid import UUID
 
 import msgspec
 
-from online.attempts.domain import Attempt
+from online.attempts.domain import Attempt, is_news
 from online.attempts.service import Answered, Attempts
 from online.kernel import events as ev
 from online.kernel import ids
@@ -24,11 +25,13 @@ from online.ledger.charged import Charged, charged
 from online.ledger.writer import Writer
 from online.limits.domain import UserLimits, give_back, spend
 from online.merchants.service import Merchants
-from online.payments import outcomes, store
+from online.payments import late_outcomes, late_returns, outcomes, store
 from online.payments.authorizations import HoldRule, expires_at
 from online.payments.decisions import Asked, Decide
 from online.payments.domain import Payment
+from online.payments.effects import Books
 from online.payments.fees import FeeTable, Sale, price
+from online.payments.late import Patience
 from online.payments.orders import (
     NOTHING,
     Call,
@@ -38,7 +41,9 @@ from online.payments.orders import (
     ReviewQueue,
     SettledDays,
 )
+from online.payments.retries import CascadeRules
 from online.payments.store import PAYMENTS
+from online.platform import metrics
 from online.platform.db import Database
 from online.platform.idempotency import Answer, IdempotencyAnswer
 from online.platform.known_keys import replays_first
@@ -70,6 +75,8 @@ class Collaborators(msgspec.Struct, frozen=True, kw_only=True):
     limits: UserLimits
     settled: SettledDays
     reviews: ReviewQueue
+    cascade: CascadeRules = CascadeRules()
+    patience: Patience = Patience()  # with a rail that does not give late money back
 
 
 class TwoCommits:
@@ -127,6 +134,8 @@ class TwoCommits:
         origin = Origin(id=ids.new(now), merchant_id=payment.merchant_id, livemode=payment.livemode)
         asked = await decide(payment, ids.encode("att", origin.id))
         attempt = self._with.attempts.prepare(origin, _sent(payment, asked), run.metadata)
+        if run.call is not None:
+            self._with.attempts.refuse_resting(attempt.state)
         moved = PAYMENTS.move(payment, [asked.event], now, run.metadata)
         await self.begin(moved, attempt, run)
         return moved.state, attempt.state
@@ -138,20 +147,22 @@ class TwoCommits:
     ) -> Done:
         """Calls the rail, records what it says; answers with the payment after that."""
         answered = await self._with.attempts.send(attempt, request, run.metadata)
-        return await self._record(payment, attempt, answered, run)
+        return await self.record(payment, attempt, answered, run)
 
-    async def resolve(self, attempt: Attempt, metadata: Metadata) -> Payment | None:
-        """Recovery: asks the rail about an open attempt and records what it says."""
-        answered = await self._with.attempts.enquire(attempt, metadata)
+    async def resolve(
+        self, attempt: Attempt, metadata: Metadata, told: Outcome | None = None
+    ) -> Payment | None:
+        """Records what became of an attempt: by the rail's own word (`told`), or by asking it."""
+        answered = await self._with.attempts.learn(attempt, metadata, told)
         async with self._with.database.connection() as connection:
             payment = await store.get(connection, attempt.payment_id or attempt.id)
-        if payment is None:
-            return None
+        if payment is None or answered is None:
+            return payment
         holds = attempt.operation in {"authorize", "void"}
         run = Run(metadata=metadata, limits=self.limits_of(payment) if holds else ())
-        return (await self._record(payment, attempt, answered, run)).payment
+        return (await self.record(payment, attempt, answered, run)).payment
 
-    async def _record(
+    async def record(
         self, payment: Payment, attempt: Attempt, answered: Answered, run: Run
     ) -> Done:
         """Whoever records the end first wins; the other answers with what is there.
@@ -160,9 +171,9 @@ class TwoCommits:
         still counts.
         """
         while True:
-            change, done = await self._outcome_change(payment, attempt, answered, run)
+            recorded = await self._outcome_change(payment, attempt, answered, run)
             try:
-                await self._with.writer.submit(change)
+                await self._with.writer.submit(recorded.change)
             except VersionConflict:
                 async with self._with.database.connection() as connection:
                     now_attempt = await self._with.attempts.get(connection, attempt.id)
@@ -172,17 +183,29 @@ class TwoCommits:
                 payment = now_payment
                 if now_attempt is None or now_attempt.version == attempt.version:
                     continue
-                if not (now_attempt.is_open and answered.outcome.is_final):
+                if not (answered.outcome.is_final and is_news(now_attempt, answered.outcome)):
                     followed = await self.follow(payment, run.metadata)
                     return _done(run.call, payment, followed, answered.outcome)
                 attempt = now_attempt
                 answered = self._with.attempts.again(attempt, answered, run.metadata)
             else:
-                return done
+                for what in recorded.late:
+                    metrics.late_money(attempt.rail, what)
+                await self.give_back(recorded.begun, run.metadata)
+                return recorded.done
+
+    async def give_back(self, begun: Sequence[tuple[Payment, Attempt]], metadata: Metadata) -> None:
+        """Sends returns of late money that are committed."""
+        run = Run(metadata=metadata)
+
+        async def send(payment: Payment, attempt: Attempt, request: RailRequest) -> Done:
+            return await self.send(payment, attempt, request, run)
+
+        await late_returns.send_all(begun, send)
 
     async def _outcome_change(
         self, payment: Payment, attempt: Attempt, answered: Answered, run: Run
-    ) -> tuple[Change, Done]:
+    ) -> "_Recorded":
         now = self._with.clock.now()
         books = await self._books(payment, attempt, answered.outcome, now)
         effect = outcomes.effect(payment, attempt, answered.outcome, books)
@@ -192,22 +215,40 @@ class TwoCommits:
                 payment = await store.get(connection, payment.id) or payment
             followed = await self.follow(payment, run.metadata)
             alone = Change(snapshots=(answered.moved.row,), events=answered.moved.events)
-            return alone, _done(run.call, payment, followed, answered.outcome)
+            return _Recorded(alone, _done(run.call, payment, followed, answered.outcome))
         moved = PAYMENTS.move(payment, effect.events, now, run.metadata)
+        returns = [
+            late_returns.begin(self._with.attempts, moved.state, item, now, run.metadata)
+            for item in moved.state.late or ()
+            if item.attempt_id == attempt.id  # what this very outcome brought
+        ]
+        if returns:
+            events = (*effect.events, *(each.event for each in returns))
+            moved = PAYMENTS.move(payment, events, now, run.metadata)
         followed = await self.follow(moved.state, run.metadata)
         done = _done(run.call, moved.state, followed, answered.outcome)
+        if effect.aside:
+            followed = NOTHING
+        begun = [each.attempt for each in returns]
         change = Change(
-            snapshots=(moved.row, answered.moved.row, *followed.rows),
-            events=(*answered.moved.events, *moved.events, *followed.events),
+            snapshots=(
+                *(moved.row, answered.moved.row, *followed.rows),
+                *(each.row for each in begun),
+            ),
+            events=(
+                *(*answered.moved.events, *moved.events, *followed.events),
+                *(event for each in begun for event in each.events),
+            ),
             journals=effect.journals,
             limits=give_back(run.limits) if effect.failed else (),
             answer=_kept(run.call, done.answer, final=answered.outcome.is_final),
         )
-        return change, done
+        sent = [(moved.state, each.state) for each in begun]
+        return _Recorded(change, done, sent, late_outcomes.counted(effect))
 
     async def _books(
         self, payment: Payment, attempt: Attempt, outcome: Outcome, now: datetime
-    ) -> outcomes.Books:
+    ) -> Books:
         merchant = await self._with.merchants.get(payment.merchant_id)
         network = payment.card.get("network") if payment.card else None
         sale = Sale(
@@ -223,13 +264,16 @@ class TwoCommits:
         )
         approved = outcome.kind is OutcomeKind.APPROVED
         reversing = approved and attempt.operation == "reverse"
-        return outcomes.Books(
+        voiding = not approved and attempt.operation == "void"
+        return Books(
             pending=chart.merchant_pending(merchant.id, merchant.exposure_limit_minor),
             fee=price(self._with.fees, sale),
             holds_until=expires_at(
                 self._with.holds, method=payment.method, network=network, at=now
             ),
             charged=await self._charged(payment) if reversing else None,
+            capturing_minor=await self._capturing(payment) if voiding else 0,
+            patience=self._with.patience,
             at=now,
         )
 
@@ -238,6 +282,15 @@ class TwoCommits:
         async with self._with.database.connection() as connection:
             attempts = await self._with.attempts.of_payment(connection, payment.id)
             return await charged(connection, [attempt.id for attempt in attempts])
+
+    async def _capturing(self, payment: Payment) -> int:
+        """What captures under way hold."""
+        if not payment.capture_open_minor:
+            return 0
+        async with self._with.database.connection() as connection:
+            attempts = await self._with.attempts.of_payment(connection, payment.id)
+        open_ = (each for each in attempts if each.operation == "capture" and each.is_open)
+        return sum(each.amount_minor for each in open_)
 
     # ── what goes along ──────────────────────────────────────────────────────────────────
 
@@ -253,6 +306,15 @@ class TwoCommits:
         payer = f"customer:{payment.customer_id}" if payment.customer_id else payment.instrument
         day = business_date(payment.created_at)
         return spend(self._with.limits, payer or "", payment.amount_minor, day, payment.livemode)
+
+
+class _Recorded(msgspec.Struct, frozen=True):
+    """An outcome's change, what it answers, and the returns of late money that it begins."""
+
+    change: Change
+    done: Done
+    begun: Sequence[tuple[Payment, Attempt]] = ()
+    late: Sequence[metrics.LateMoney] = ()
 
 
 def _sent(payment: Payment, asked: Asked) -> ev.AttemptSent:

@@ -23,7 +23,8 @@ class RiskView(Struct, frozen=True, kw_only=True):
 
 
 class PaymentView(Struct, frozen=True, kw_only=True):
-    """Amounts are minor units of `currency`."""
+    """Amounts are minor units of `currency`. `amount_late` was taken from the payer when the
+    payment was over, or had gone on by another way: it is never the merchant's and goes back."""
 
     id: str
     intent_id: str | None
@@ -45,6 +46,8 @@ class PaymentView(Struct, frozen=True, kw_only=True):
     amount_refundable: int
     amount_refunded: int
     amount_reversed: int
+    amount_late: int
+    amount_late_returned: int
     fee: int
     tax: int
     route: str | None
@@ -84,6 +87,8 @@ class PaymentView(Struct, frozen=True, kw_only=True):
             amount_refundable=payment.refundable_minor,
             amount_refunded=payment.refunded_minor,
             amount_reversed=payment.reversed_minor,
+            amount_late=payment.late_minor,
+            amount_late_returned=payment.late_returned_minor,
             fee=payment.fee_minor,
             tax=payment.tax_minor,
             route=payment.route,

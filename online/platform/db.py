@@ -25,6 +25,11 @@ async def _check(connection: _Pooled) -> None:
     """Asks the server, unless the connection has just served somebody: that costs a round trip."""
     if monotonic() - connection.seen_well_at > _FRESH_S:
         await AsyncConnectionPool.check_connection(connection)
+        connection.seen_well_at = monotonic()
+
+
+async def _autocommit(connection: _Pooled) -> None:
+    await connection.set_autocommit(True)
 
 
 class Database:
@@ -36,29 +41,38 @@ class Database:
     """
 
     def __init__(
-        self, url: str, *, size: int = 10, role: str | None = None, planned_once: bool = False
+        self,
+        url: str,
+        *,
+        size: int = 10,
+        role: str | None = None,
+        planned_once: bool = False,
+        search_path: str = "",
     ) -> None:
         self.url = url
         options = [f"-c role={role}"] if role else []
+        if search_path:
+            options.append(f"-c search_path={search_path}")
         if planned_once:
             options += ["-c plan_cache_mode=force_generic_plan", "-c jit=off"]
         self._options: dict[str, Any] = {"options": " ".join(options)} if options else {}
-        self._pool: AsyncConnectionPool[_Pooled] = AsyncConnectionPool(
+        self.pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
             url,
             min_size=1,
             max_size=size,
             timeout=5,
             open=False,
-            kwargs={"autocommit": True, **self._options},
+            kwargs=self._options,
             connection_class=_Pooled,
+            configure=_autocommit,
             check=_check,
         )
 
     async def open(self) -> None:
-        await self._pool.open()
+        await self.pool.open()
 
     async def close(self) -> None:
-        await self._pool.close()
+        await self.pool.close()
 
     def connect_blocking(self) -> BlockingConnection:
         """A connection of one's own for a thread, outside the pool (a committer keeps one)."""
@@ -68,7 +82,7 @@ class Database:
     async def connection(self) -> AsyncIterator[Connection]:
         """An autocommit connection for reading. Unavailable when the database is."""
         try:
-            async with self._pool.connection() as connection:
+            async with self.pool.connection() as connection:
                 yield connection
                 connection.seen_well_at = monotonic()
         except (OperationalError, PoolTimeout) as error:

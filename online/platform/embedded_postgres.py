@@ -76,6 +76,7 @@ class EmbeddedPostgres:
         self.port = port or 0
         self.socket_dir: Path | None = None
         self._port_is_given = port is not None
+        self._has_run = False
         self._settings = {**DEFAULT_SETTINGS, **(settings or {})}
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: IO[str] | None = None
@@ -127,7 +128,7 @@ class EmbeddedPostgres:
     def start(self) -> Self:
         """Make the cluster if there is none, start it and wait until it answers.
 
-        After the server was killed, `start()` starts it again, on the same port if it can.
+        After the server was killed, `start()` starts it again, on the same port: clients hold it.
         """
         if self._process is not None and self._process.poll() is None:
             return self
@@ -241,17 +242,19 @@ class EmbeddedPostgres:
             log_start = self.log_file.stat().st_size if self.log_file.exists() else 0
             self._spawn(account, programs)
             if self._wait_until_ready(programs):
+                self._has_run = True
                 return
             with self.log_file.open("rb") as file:
                 file.seek(log_start)
                 log = file.read().decode(errors="replace")
             # The port was free when it was chosen, but not when the server bound it.
-            taken = "could not bind" in log and not self._port_is_given
+            taken = "could not bind" in log and (self._has_run or not self._port_is_given)
             # A killed server's backends end when they next look up from their work.
             lingering = "is still in use" in log and "shared memory" in log
             if not (taken or lingering) or time.monotonic() > deadline:
                 raise PostgresError(f"PostgreSQL did not start; {self.log_file} says:\n{log}")
-            self.port = 0 if taken else self.port
+            if taken and not self._has_run:
+                self.port = 0
             time.sleep(0.1)
 
     def _spawn(self, account: Account, programs: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from online.kernel.errors import Refused
+from online.kernel.errors import Refused, RouteUnavailable
 from online.platform.db import Database
 from online.platform.idempotency import IdempotencyKey, KeyTaken, StoredKey
 from online.platform.sql import load_queries
@@ -24,7 +24,7 @@ async def replays_first(database: Database, key: IdempotencyKey) -> AsyncIterato
         yield
     except KeyTaken:
         raise
-    except Refused:
+    except (Refused, RouteUnavailable):
         async with database.connection() as connection:
             stored = await QUERIES.one_or_none(
                 connection, "find", StoredKey, merchant_id=key.merchant_id, key=key.key

@@ -127,6 +127,44 @@ class FraudDetection(_Block, frozen=True):
     scorers: dict[Name, Scorer] = {}
 
 
+NPCI_MAX_ENQUIRIES = 3  # status checks of one UPI payment
+Enquired = Annotated[int, Meta(ge=1, le=100)]
+
+
+class Enquiries(_Block, frozen=True):
+    """What of the `recovery` block is otherwise for one rail."""
+
+    max_enquiries: Enquired | None = field(name="max", default=None)
+    min_interval_s: Positive | None = None
+    pending_interval_s: Positive | None = None
+    not_found_final_after_s: Positive | None = None
+
+
+Milliseconds = Annotated[int, Meta(ge=10, le=60_000)]
+Places = Annotated[int, Meta(ge=1, le=10_000)]
+
+
+class RouteTimeouts(_Block, frozen=True):
+    """What of the `rails` block is otherwise for one rail."""
+
+    connect_ms: Milliseconds | None = None
+    write_ms: Milliseconds | None = None
+    read_ms: Milliseconds | None = None
+    pool_ms: Milliseconds | None = None
+
+
+class Rails(_Block, frozen=True):
+    """How rails are called; each phase of a call has a time-out of its own."""
+
+    connect_ms: Milliseconds
+    write_ms: Milliseconds
+    read_ms: Milliseconds  # how long a rail may think
+    pool_ms: Milliseconds  # how long a call waits for a free slot of its rail
+    max_in_flight: Places
+    max_enquiries_in_flight: Places
+    payout_url: Annotated[str, Meta(pattern="^https?://")] | None = None
+
+
 class PaymentRoute(_Block, frozen=True):
     name: Name
     provider: str
@@ -135,6 +173,53 @@ class PaymentRoute(_Block, frozen=True):
     priority: Positive
     max_amount_minor: AmountMinor = field(name="max_amount")
     fee_bp: Annotated[int, Meta(ge=0, le=10_000)] = field(name="fee_percent")
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")] = "INR"
+    enquiries: Enquiries = Enquiries()
+    timeouts: RouteTimeouts = RouteTimeouts()
+    max_in_flight: Places | None = None
+
+
+class RetryBudget(_Block, frozen=True):
+    """Of one rail in one worker: how many tries that failed elsewhere it is sent."""
+
+    percent: Annotated[int, Meta(ge=0, le=100)]
+    floor_per_second: Annotated[int, Meta(ge=0, le=1_000_000)]
+    burst: Positive
+
+
+class Cascade(_Block, frozen=True):
+    max_attempts: Annotated[int, Meta(ge=1, le=10)]
+    patience_ms: Positive = field(name="patience")
+    retry_budget: RetryBudget
+
+
+class LateMoney(_Block, frozen=True):
+    """How long after a refused return the next begins: twice as long each time, up to a limit."""
+
+    first_retry_s: Positive
+    longest_retry_s: Positive
+
+
+class Routing(_Block, frozen=True):
+    policy: Path = Path("config/routing.yaml")  # rules and volume splits; relative to the project
+
+
+class Breakers(_Block, frozen=True):
+    """One breaker for each route and operation; what each means stands in `config/khata.yaml`."""
+
+    window_s: Annotated[int, Meta(ge=1, le=3_600)] = 60
+    window_calls: Positive = 50
+    min_calls: Positive = 20
+    failure_percent: Annotated[int, Meta(ge=1, le=100)] = 50
+    slow_call_ms: Positive = 5_000
+    slow_percent: Annotated[int, Meta(ge=1, le=100)] = 80
+    rest_s: Annotated[int, Meta(ge=1, le=3_600)] = 10
+    probes: Annotated[int, Meta(ge=1, le=1_000)] = 3
+    probe_timeout_s: Annotated[int, Meta(ge=1, le=3_600)] = 60
+    memory_s: Annotated[int, Meta(ge=1, le=86_400)] = 600
+    memory_calls: Positive = 1_000
+    share_every_ms: Annotated[int, Meta(ge=10, le=10_000)] = 100
+    share_timeout_ms: Annotated[int, Meta(ge=1, le=1_000)] = 50
 
 
 class GlobalLimit(_Block, frozen=True):
@@ -159,9 +244,22 @@ class RateLimits(_Block, frozen=True):
 
 
 class Recovery(_Block, frozen=True):
-    max_enquiries: Annotated[int, Meta(ge=1, le=3)]  # NPCI allows three status checks, no more
+    max_enquiries: Enquired
     min_interval_s: Positive
+    pending_interval_s: Positive
     not_found_final_after_s: Positive
+    at_once_per_rail: Annotated[int, Meta(ge=1, le=256)]
+
+
+class Callbacks(_Block, frozen=True):
+    """What rails tell us: how long it is kept, how often it is tried to make sense of one."""
+
+    keep_days: Annotated[int, Meta(ge=1, le=3_650)]
+    max_tries: Annotated[int, Meta(ge=1, le=1_000)]
+
+
+class Worker(_Block, frozen=True):
+    metrics_port: Port
 
 
 class Security(_Block, frozen=True):
@@ -182,8 +280,15 @@ class Settings(_Block, frozen=True):
     redis: Redis
     fraud_detection: FraudDetection
     payment_routes: Annotated[tuple[PaymentRoute, ...], Meta(min_length=1)]
+    rails: Rails
+    cascade: Cascade
+    late_money: LateMoney
     rate_limits: RateLimits
     recovery: Recovery
+    callbacks: Callbacks
+    worker: Worker
+    routing: Routing
+    breakers: Breakers
     security: Security
     sandbox: Sandbox
 
@@ -222,6 +327,12 @@ def _resolved(settings: Settings) -> Settings:
     names = [route.name for route in settings.payment_routes]
     if len(set(names)) != len(names):
         raise SettingsError("payment_routes: two routes have the same name")
+    _refuse_too_many_enquiries(settings)
+    _refuse_too_long_calls(settings)
+    if settings.cascade.patience_ms >= settings.server.timeout_ms:
+        raise SettingsError("cascade.patience: must be shorter than server.timeout")
+    if settings.breakers.min_calls > settings.breakers.window_calls:
+        raise SettingsError("breakers: min_calls ≤ window_calls does not hold")
     data_dir = ROOT / settings.data_dir.expanduser()
     fraud = settings.fraud_detection
     if not fraud.challenge_threshold <= fraud.review_threshold <= fraud.risk_threshold:
@@ -235,6 +346,28 @@ def _resolved(settings: Settings) -> Settings:
             fraud, ml_model_path=data_dir / fraud.ml_model_path.expanduser()
         ),
     )
+
+
+def _refuse_too_many_enquiries(settings: Settings) -> None:
+    for route in settings.payment_routes:
+        most = route.enquiries.max_enquiries or settings.recovery.max_enquiries
+        if "upi" in route.methods and most > NPCI_MAX_ENQUIRIES:
+            raise SettingsError(
+                f"recovery.max_enquiries, or enquiries.max of {route.name}: UPI allows"
+                f" {NPCI_MAX_ENQUIRIES} status checks of a payment"
+            )
+
+
+def _refuse_too_long_calls(settings: Settings) -> None:
+    """Recovery asks about an attempt after `server.timeout`: its call must be over by then."""
+    for route in settings.payment_routes:
+        own = msgspec.structs.asdict(route.timeouts)
+        phases = {name: ms or getattr(settings.rails, name) for name, ms in own.items()}
+        if sum(phases.values()) >= settings.server.timeout_ms:
+            raise SettingsError(
+                f"rails, or timeouts of {route.name}: all phases of a call together must be"
+                " shorter than server.timeout"
+            )
 
 
 def _readable(error: msgspec.ValidationError) -> str:

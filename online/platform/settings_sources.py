@@ -90,6 +90,7 @@ def _child(here: Any, key: str) -> Any:
 def convert_units(raw: dict[str, Any]) -> None:
     """Rupees, per cent and durations become integers here, exactly or not at all."""
     _convert(raw, ("server", "timeout"), _milliseconds)
+    _convert(raw, ("cascade", "patience"), _milliseconds)
     _convert(raw, ("rate_limits", "per_user", "amount_per_day"), _paise)
     routes = raw.get("payment_routes")
     for index, route in enumerate(routes if isinstance(routes, list) else ()):

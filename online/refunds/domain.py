@@ -29,8 +29,10 @@ TRANSITIONS: Final[Mapping[tuple[Status | None, type[Event]], Status]] = {
     (S.PENDING, ev.RefundUnknown): S.UNKNOWN,
     (S.UNKNOWN, ev.RefundSucceeded): S.SUCCEEDED,
     (S.UNKNOWN, ev.RefundFailed): S.FAILED,
+    (S.FAILED, ev.RefundSucceeded): S.SUCCEEDED,  # the rail had done it after all
 }
-TERMINAL: Final = frozenset({S.SUCCEEDED, S.FAILED})
+OVER: Final = frozenset({S.SUCCEEDED, S.FAILED})
+TERMINAL: Final = frozenset({S.SUCCEEDED})
 
 
 class Refund(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +96,7 @@ def _changes(event: Event) -> dict[str, Any]:
         case ev.RefundSucceeded():
             return {
                 "rail_reference": event.rail_reference,
+                "failure_code": None,
                 "fee_returned_minor": event.fee_returned,
                 "tax_returned_minor": event.tax_returned,
             }

@@ -18,7 +18,7 @@ from online.ledger import recipes
 from online.ledger.accounts import Account
 from online.ledger.journal import Journal
 from online.payments.decisions import refund_done
-from online.payments.domain import Payment
+from online.payments.domain import TRANSITIONS, Payment
 from online.rails.domain import Outcome, OutcomeKind
 from online.refunds.domain import Refund, Status
 
@@ -27,7 +27,7 @@ class Effect(msgspec.Struct, frozen=True):
     """What changes; no refund event means that only the attempt moves."""
 
     refund: Event | None = None
-    payment: Event | None = None
+    payment: tuple[Event, ...] = ()
     journals: tuple[Journal, ...] = ()
 
 
@@ -56,27 +56,66 @@ def effect(
     reference, amount = ids.encode("rfd", refund.id), refund.amount_minor
     entry = _Entry(refund, payment, attempt, books.at)
     match outcome.kind:
+        case OutcomeKind.APPROVED if attempt.is_open:
+            return _succeeded(entry, outcome, books)
         case OutcomeKind.APPROVED:
-            return Effect(
-                ev.RefundSucceeded(
-                    rail_reference=outcome.rail_reference,
-                    fee_returned=books.fee_back,
-                    tax_returned=books.tax_back.total_minor,
-                ),
-                refund_done(payment, reference, amount),
-                _confirmed(entry, attempt, outcome, books),
-            )
+            return _late(entry, outcome, books)
         case OutcomeKind.DECLINED | OutcomeKind.FAILED:
             legs = recipes.refund_failed(attempt.rail, books.pending, amount)
             return Effect(
                 ev.RefundFailed(code=outcome.decline_code or outcome.code or "rail_failed"),
-                ev.PaymentRefundFailed(refund_id=reference, amount=amount),
+                (ev.PaymentRefundFailed(refund_id=reference, amount=amount),),
                 (entry.journal("refund_failed", attempt.id, legs),),
             )
         case OutcomeKind.UNKNOWN if refund.status is Status.PENDING:
             return Effect(ev.RefundUnknown(code=outcome.code))
         case _:
             return Effect()
+
+
+def _succeeded(entry: "_Entry", outcome: Outcome, books: Books) -> Effect:
+    refund = entry.refund
+    done = refund_done(entry.payment, ids.encode("rfd", refund.id), refund.amount_minor)
+    return Effect(
+        ev.RefundSucceeded(
+            rail_reference=outcome.rail_reference,
+            fee_returned=books.fee_back,
+            tax_returned=books.tax_back.total_minor,
+        ),
+        (done,),
+        _confirmed(entry, entry.attempt, outcome, books),
+    )
+
+
+def _late(entry: "_Entry", outcome: Outcome, books: Books) -> Effect:
+    """Done at the rail after it had counted as failed: the merchant's, if the payment still has it;
+    else it waits in suspense, under the attempt's reference."""
+    refund, payment, attempt = entry.refund, entry.payment, entry.attempt
+    amount = refund.amount_minor
+    allowed = (payment.status, ev.PaymentRefundRequested) in TRANSITIONS
+    if not allowed or amount > payment.refundable_minor:
+        unplaced = ev.PaymentUnplacedMoney(
+            attempt_id=attempt.reference,
+            rail=attempt.rail,
+            operation=attempt.operation,
+            amount=amount,
+            currency=refund.currency,
+        )
+        legs = recipes.unplaced_return(attempt.rail, amount)
+        rrn = outcome.rail_reference
+        journal = entry.journal("unplaced_refund", attempt.id, legs, rail_reference=rrn)
+        return Effect(payment=(unplaced,), journals=(journal,))
+    asked = ev.PaymentRefundRequested(refund_id=ids.encode("rfd", refund.id), amount=amount)
+    legs = recipes.refund_requested(attempt.rail, books.pending, amount)
+    # Under this cause: the request posted under the refund's own and was taken back. The money is
+    # gone already, so that there is no refusing it for funds any more.
+    again = entry.journal("refund_requested", attempt.id, legs)
+    done = _succeeded(entry, outcome, books)
+    return msgspec.structs.replace(
+        done,
+        payment=(asked, *done.payment),
+        journals=(msgspec.structs.replace(again, forced=True), *done.journals),
+    )
 
 
 def _confirmed(

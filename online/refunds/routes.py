@@ -19,7 +19,7 @@ from online.platform.http import request_id_of
 from online.platform.idempotency import Answer, Present, once
 from online.platform.lists import Cursor, IdFilter, Limit, window
 from online.platform.wire import AmountMinor, WireStruct, id_of
-from online.refunds.domain import TERMINAL, Refund, Status
+from online.refunds.domain import OVER, Refund, Status
 from online.refunds.service import Call, RefundOrder, Refunds
 from online.refunds.store import Filters
 from online.security.domain import Principal, allow
@@ -86,7 +86,7 @@ class RefundList(Struct, frozen=True, kw_only=True):
 
 def _answer(refund: Refund) -> Answer:
     """201 once the outcome is known; 202 while it is not."""
-    done = 201 if refund.status in TERMINAL else 202
+    done = 201 if refund.status in OVER else 202
     return Answer(done, msgspec.json.encode(RefundView.of(refund)))
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from online.attempts.domain import Attempt
+from online.attempts.domain import Attempt, is_news
 from online.attempts.domain import Status as AttemptStatus
 from online.attempts.service import Answered, Attempts
 from online.kernel import events as ev
@@ -119,13 +119,15 @@ class Refunds:
         answered = await self._with.attempts.send(attempt, request, metadata)
         return await self._record(refund, payment, attempt, answered, run)
 
-    async def resolve(self, attempt: Attempt, metadata: Metadata) -> Refund | None:
-        """Recovery: asks the rail about an open attempt and records what it says."""
-        answered = await self._with.attempts.enquire(attempt, metadata)
+    async def resolve(
+        self, attempt: Attempt, metadata: Metadata, told: Outcome | None = None
+    ) -> Refund | None:
+        """Records what became of an attempt: by the rail's own word (`told`), or by asking it."""
+        answered = await self._with.attempts.learn(attempt, metadata, told)
         async with self._with.database.connection() as connection:
             refund = await store.get(connection, attempt.refund_id or attempt.id)
-        if refund is None:
-            return None
+        if refund is None or answered is None:
+            return refund
         payment = await self._with.payments.get(refund.payment_id, refund.merchant_id)
         return await self._record(refund, payment, attempt, answered, Run(metadata=metadata))
 
@@ -141,7 +143,7 @@ class Refunds:
             now = self._with.clock.now()
             refund_id, attempt_id = ids.new(now), ids.new(now)
             asked = request_refund(payment, ids.encode("rfd", refund_id), order.amount_minor)
-            moved = self._with.payments.moved(payment, asked, metadata)
+            moved = self._with.payments.moved(payment, [asked], metadata)
             created = ev.RefundCreated(
                 payment_id=ids.encode("pay", payment.id),
                 merchant_id=ids.encode("mrc", payment.merchant_id),
@@ -154,6 +156,7 @@ class Refunds:
             )
             refund = REFUNDS.create(_origin(refund_id, payment), [created], now, metadata)
             attempt = self._attempt(attempt_id, payment, refund.state, metadata)
+            self._with.attempts.refuse_resting(attempt.state)
             books = await self._books(payment.merchant_id)
             change = Change(
                 snapshots=(refund.row, moved.row, attempt.row),
@@ -204,7 +207,7 @@ class Refunds:
                 if now_attempt is None:
                     return now_refund
                 if now_attempt.version != attempt.version:
-                    if not (now_attempt.is_open and answered.outcome.is_final):
+                    if not (answered.outcome.is_final and is_news(now_attempt, answered.outcome)):
                         return now_refund
                     attempt = now_attempt
                     answered = self._with.attempts.again(attempt, answered, run.metadata)
@@ -228,7 +231,7 @@ class Refunds:
             rows.append(moved.row)
             events += moved.events
             state = moved.state
-        if effect.payment is not None:
+        if effect.payment:
             of_payment = self._with.payments.moved(payment, effect.payment, run.metadata)
             rows.append(of_payment.row)
             events += of_payment.events

@@ -34,7 +34,8 @@ SERVICE_SCOPES: Final = frozenset({"service"})
 STAFF_SCOPES: Final = frozenset(
     {
         *("breaks:read", "breaks:write", "reviews:read", "reviews:write", "reviews:lead"),
-        *("risk_lists:read", "risk_lists:write"),
+        *("risk_lists:read", "risk_lists:write", "callbacks:read", "routes:read"),
+        *("attempts:read", "attempts:write"),
     }
 )
 ADMIN_SCOPES: Final = frozenset({"admin"})

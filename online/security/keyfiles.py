@@ -77,6 +77,16 @@ def load_key_ring(path: Path, family: str) -> KeyRing:
     return KeyRing(family, keys)
 
 
+def add_key(path: Path, family: str, *, keep: int) -> KeyRing:
+    """The ring in `path` with a new key, and no more than the `keep` newest."""
+    ring = load_key_ring(path, family)
+    keys = {version: ring.key(version) for version in ring.versions}
+    keys[ring.current + 1] = os.urandom(32)
+    entries = [_KeyEntry(v, b64encode(keys[v]).decode()) for v in sorted(keys)[-keep:]]
+    _replace(path, msgspec.json.encode(_KeyDocument(family, entries)))
+    return load_key_ring(path, family)
+
+
 def read_or_create(path: Path, make: Callable[[], bytes]) -> bytes:
     """The owner-only file's content. Two processes that come first agree on one of theirs."""
     content = _read(path)
@@ -107,21 +117,35 @@ def _read(path: Path) -> bytes | None:
 
 
 def _create(path: Path, content: bytes) -> None:
+    temporary = _written_beside(path, content)
+    try:
+        os.link(temporary, path)  # unlike a rename, it never replaces another's key
+    except FileExistsError:
+        return
+    finally:
+        temporary.unlink()
+    _sync_folder(path)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    _written_beside(path, content).replace(path)
+    _sync_folder(path)
+
+
+def _written_beside(path: Path, content: bytes) -> Path:
+    """A temporary file with all of `content` on the disk."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(descriptor, "wb") as file:  # mkstemp makes it 0600
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return Path(temporary)
+
+
+def _sync_folder(path: Path) -> None:
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        with os.fdopen(descriptor, "wb") as file:  # mkstemp makes it 0600
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(temporary, path)  # unlike a rename, it never replaces another's key
-        except FileExistsError:
-            return
-        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        os.fsync(directory)
     finally:
-        Path(temporary).unlink()
+        os.close(directory)

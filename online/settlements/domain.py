@@ -45,6 +45,7 @@ TRANSITIONS: Final[Mapping[tuple[Status | None, type[Event]], Status]] = {
     (S.PAYOUT_SENT, ev.SettlementPayoutFailed): S.PAYOUT_FAILED,
     (S.PAID, ev.SettlementPayoutReturned): S.RETURNED,
     (S.PAYOUT_FAILED, ev.SettlementPayoutSent): S.PAYOUT_SENT,
+    (S.PAYOUT_FAILED, ev.SettlementPaid): S.PAID,  # the bank had paid it after all
     (S.RETURNED, ev.SettlementPayoutSent): S.PAYOUT_SENT,
     **{(status, ev.SettlementReserveReleased): status for status in _HELD},
 }

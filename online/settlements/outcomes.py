@@ -15,11 +15,11 @@ from online.ledger import recipes
 from online.ledger.accounts import Account
 from online.ledger.journal import Journal
 from online.rails.domain import Beneficiary, Outcome, OutcomeKind
-from online.settlements.domain import Settlement
+from online.settlements.domain import Settlement, Status
 
 
 class Effect(msgspec.Struct, frozen=True):
-    """No event means that only the attempt moves: the payout stays out."""
+    """No event means that the settlement stays as it is, whatever is posted."""
 
     event: Event | None = None
     journal: Journal | None = None
@@ -64,14 +64,22 @@ def payout_sent(settlement: Settlement, attempt: Attempt, at: datetime, to: Bene
 
 
 def payout_returned(settlement: Settlement, attempt: Attempt, at: datetime) -> Journal:
-    """The money is the merchant's again, to be paid out once more."""
+    """The money is the merchant's again, to be paid out once more.
+
+    A `payout_code` of one that is paid says that it counted as failed before: it was returned by
+    that name already.
+    """
     legs = recipes.payout_returned(settlement.merchant_id, attempt.rail, attempt.amount_minor)
-    return _journal(settlement, "payout_returned", attempt.id, attempt.reference, legs, at=at)
+    found = settlement.status is Status.PAID and settlement.payout_code is not None
+    kind = "payout_found_returned" if found else "payout_returned"
+    return _journal(settlement, kind, attempt.id, attempt.reference, legs, at=at)
 
 
 def effect(settlement: Settlement, attempt: Attempt, outcome: Outcome, at: datetime) -> Effect:
     """What the bank's answer to a payout does."""
     match outcome.kind:
+        case OutcomeKind.APPROVED if not attempt.is_open:
+            return _late(settlement, attempt, outcome, at)
         case OutcomeKind.APPROVED:
             paid = ev.SettlementPaid(attempt_id=attempt.reference, utr=outcome.rail_reference)
             return Effect(paid)
@@ -80,6 +88,22 @@ def effect(settlement: Settlement, attempt: Attempt, outcome: Outcome, at: datet
             return Effect(failed, payout_returned(settlement, attempt, at))
         case _:
             return Effect()
+
+
+def _late(settlement: Settlement, attempt: Attempt, outcome: Outcome, at: datetime) -> Effect:
+    """Paid by the bank after it had counted as failed: as it was meant, unless it was sent again
+    meanwhile; then it waits in suspense, under the attempt's reference."""
+    own = settlement.payout_attempt_id == attempt.id
+    if own and settlement.status is Status.PAYOUT_FAILED:
+        legs = recipes.payout_sent(settlement.merchant_id, attempt.rail, attempt.amount_minor)
+        paid = ev.SettlementPaid(attempt_id=attempt.reference, utr=outcome.rail_reference)
+        found = _journal(
+            settlement, "payout_found", attempt.id, attempt.reference, legs, at=at, forced=True
+        )
+        return Effect(paid, found)
+    legs = recipes.unplaced_payout(attempt.rail, attempt.amount_minor)
+    kind, reference = "unplaced_payout", attempt.reference
+    return Effect(None, _journal(settlement, kind, attempt.id, reference, legs, at=at))
 
 
 def _journal(
@@ -91,6 +115,7 @@ def _journal(
     *,
     at: datetime,
     about: Mapping[str, str] = MappingProxyType({}),
+    forced: bool = False,
 ) -> Journal:
     started = settlement.starts_at
     first = {"period_start": business_date(started).isoformat()} if started else {}
@@ -110,4 +135,5 @@ def _journal(
             **first,
             **about,
         },
+        forced=forced,
     )

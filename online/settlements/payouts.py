@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 import structlog
 
-from online.attempts.domain import Attempt
+from online.attempts.domain import Attempt, is_news
 from online.attempts.service import Answered, Attempts
 from online.kernel import events as ev
 from online.kernel import ids
@@ -30,7 +30,7 @@ from online.merchants.domain import Merchant
 from online.merchants.service import Merchants
 from online.platform.db import Database
 from online.platform.sql import Connection
-from online.rails.domain import Beneficiary, PayoutRequest
+from online.rails.domain import Beneficiary, Outcome, PayoutRequest
 from online.settlements import beneficiaries, outcomes, store
 from online.settlements.domain import Settlement, Status
 from online.settlements.store import SETTLEMENTS
@@ -179,13 +179,15 @@ class Payouts:
         answered = await self._attempts.send(attempt, request, metadata)
         return await self._record(payout.settlement, attempt, answered, metadata)
 
-    async def resolve(self, attempt: Attempt, metadata: Metadata) -> Settlement | None:
-        """Recovery: asks the bank about an open payout and records what it says."""
-        answered = await self._attempts.enquire(attempt, metadata)
+    async def resolve(
+        self, attempt: Attempt, metadata: Metadata, told: Outcome | None = None
+    ) -> Settlement | None:
+        """Records what became of a payout: by the bank's own word (`told`), or by asking it."""
+        answered = await self._attempts.learn(attempt, metadata, told)
         async with self._database.connection() as connection:
             settlement = await store.get(connection, attempt.settlement_id or attempt.id)
-        if settlement is None:
-            return None
+        if settlement is None or answered is None:
+            return settlement
         return await self._record(settlement, attempt, answered, metadata)
 
     async def _record(
@@ -201,13 +203,13 @@ class Payouts:
             try:
                 await self._writer.submit(change)
             except VersionConflict:
-                settlement = await self._get(settlement.id)
                 async with self._database.connection() as connection:
                     found = await self._attempts.get(connection, attempt.id)
+                settlement = await self._get(settlement.id)
                 if found is None:
                     raise
                 if found.version != attempt.version:
-                    if not (found.is_open and answered.outcome.is_final):
+                    if not (answered.outcome.is_final and is_news(found, answered.outcome)):
                         return settlement
                     attempt = found
                     answered = self._attempts.again(attempt, answered, metadata)
@@ -252,7 +254,7 @@ class Payouts:
                 return None  # it came back before, and may have been sent again since
             now = self._clock.now()
             moved = SETTLEMENTS.move(settlement, [event], now, metadata)
-            journal = outcomes.payout_returned(moved.state, attempt, now)
+            journal = outcomes.payout_returned(settlement, attempt, now)
             change = Change(snapshots=(moved.row,), events=moved.events, journals=(journal,))
             try:
                 await self._writer.submit(change)

@@ -24,7 +24,8 @@ _AGGREGATES: Final = {"payment": "pay", "intent": "pi", "attempt": "att", "refun
                       "dispute": "dsp"}  # fmt: skip
 # Of a stored decision, what a merchant is told; the rest would teach how to pass.
 _RISK_FOR_MERCHANTS: Final = ("score", "level", "decision", "model_version", "rules_version")
-_ROUTE_FOR_MERCHANTS: Final = ("route", "strategy", "reason")
+_ROUTE_FOR_MERCHANTS: Final = ("route", "strategy", "reason", "candidates")
+_CANDIDATE_FOR_MERCHANTS: Final = ("name", "eligible", "reason")  # what rails charge us is ours
 
 
 class EventStep(Struct, frozen=True, kw_only=True):
@@ -66,9 +67,18 @@ class AttemptStep(Struct, frozen=True, kw_only=True):
     answers: list[AnswerStep]
 
 
+class TryStep(Struct, frozen=True, kw_only=True):
+    """What became of the try that was decided: of a payment that went on to another route, each."""
+
+    number: int
+    status: str
+    code: str | None
+    latency_ms: int | None  # of the call, whatever was heard of it afterwards
+
+
 class DecisionStep(Struct, frozen=True, kw_only=True):
     """Risk's and routing's decision as stored with the event that followed it; whole for ours, in
-    short for a merchant.
+    short for a merchant. `attempt` is what it led to.
     """
 
     event_id: str
@@ -76,6 +86,7 @@ class DecisionStep(Struct, frozen=True, kw_only=True):
     at: datetime
     risk: dict[str, Any]
     route: dict[str, Any] | None
+    attempt: TryStep | None
     attempt_id: str | None
 
 
@@ -174,6 +185,7 @@ class TraceView(Struct, frozen=True, kw_only=True):
 def view(trace: Trace, *, whole: bool) -> TraceView:
     """`whole` decisions are for ours, not for a merchant."""
     intent = trace.intent
+    attempts = [_attempt(each, trace.events) for each in trace.attempts]
     return TraceView(
         payment=PaymentView.of(trace.payment),
         intent=IntentStep(
@@ -185,8 +197,8 @@ def view(trace: Trace, *, whole: bool) -> TraceView:
         )
         if intent
         else None,
-        attempts=[_attempt(each, trace.events) for each in trace.attempts],
-        decisions=_decisions(trace.events, whole=whole),
+        attempts=attempts,
+        decisions=_decisions(trace.events, attempts, whole=whole),
         transactions=[_transaction(each) for each in trace.transactions],
         refunds=[_refund(each) for each in trace.refunds],
         disputes=[_dispute(each) for each in trace.disputes],
@@ -244,28 +256,52 @@ def _attempt(attempt: Attempt, events: Sequence[Logged]) -> AttemptStep:
     )
 
 
-def _decisions(events: Sequence[Logged], *, whole: bool) -> list[DecisionStep]:
-    def part(stored: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-        return stored if whole else {name: stored[name] for name in names if name in stored}
-
-    steps = []
+def _decisions(
+    events: Sequence[Logged], attempts: Sequence[AttemptStep], *, whole: bool
+) -> list[DecisionStep]:
+    by_id = {attempt.id: attempt for attempt in attempts}
+    steps: list[DecisionStep] = []
+    tries = 0
     for logged in events:
         event = logged.event
         if not isinstance(event, ev.PaymentProcessing | ev.PaymentBlocked | ev.PaymentInReview):
             continue
-        sent = isinstance(event, ev.PaymentProcessing)
-        route = event.route_decision
+        sent = by_id.get(event.attempt_id) if isinstance(event, ev.PaymentProcessing) else None
+        tries += sent is not None
+        risk, route = event.risk, event.route_decision
         steps.append(
             DecisionStep(
                 event_id=ids.encode("evt", logged.id),
                 type=logged.event_type,
                 at=logged.at,
-                risk=part(event.risk, _RISK_FOR_MERCHANTS),
-                route=part(route, _ROUTE_FOR_MERCHANTS) if route else None,
-                attempt_id=logged.data["attempt_id"] if sent else None,
+                risk=risk if whole else _part(risk, _RISK_FOR_MERCHANTS),
+                route=route if whole or not route else _route_in_short(route),
+                attempt=_try(sent, tries) if sent else None,
+                attempt_id=sent.id if sent else None,
             )
         )
     return steps
+
+
+def _try(attempt: AttemptStep, number: int) -> TryStep:
+    latencies = (answer.latency_ms for answer in attempt.answers)
+    return TryStep(
+        number=number,
+        status=attempt.status,
+        code=attempt.code,
+        latency_ms=next((each for each in latencies if each is not None), None),
+    )
+
+
+def _part(stored: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: stored[name] for name in names if name in stored}
+
+
+def _route_in_short(decision: dict[str, Any]) -> dict[str, Any]:
+    candidates = decision.get("candidates", [])
+    return _part(decision, _ROUTE_FOR_MERCHANTS) | {
+        "candidates": [_part(each, _CANDIDATE_FOR_MERCHANTS) for each in candidates]
+    }
 
 
 def _transaction(booked: Booked) -> TransactionStep:

@@ -256,12 +256,20 @@ class Auditor:
         open_ = [each for each in model.attempts.values() if each.open]
         _refuse(open_, "recovery has left something open")
         for payment in model.payments.values():
-            if not payment.authorization:
+            if not payment.authorization or payment.authorization in model.late:
                 continue
             taken = bank.taken(payment.authorization)
             back = bank.given_back(payment.authorization)
-            if (taken, back) != (payment.captured, payment.refunded + payment.reversed):
+            ours = payment.refunded + payment.reversed + payment.unplaced_back
+            if (taken, back) != (payment.captured + payment.unplaced_taken, ours):
                 raise Objection(f"the bank took {taken} and gave {back} back: {payment}")
+        for item in model.late.values():
+            if not item.returned:
+                raise Objection(f"never given back: {item}")
+            taken, back = bank.taken(item.reference), bank.given_back(item.reference)
+            held = item.amount if item.captured else 0
+            if (taken, back) != (held, held + item.twice):
+                raise Objection(f"the bank took {taken} and gave {back} back: {item}")
         self._check_receivables(model)
 
     def _check_receivables(self, model: Model) -> None:
@@ -270,6 +278,9 @@ class Auditor:
             found = -balances[f"rail:{rail}:receivable", "posted"]
             if found != owed:
                 raise Objection(f"{rail} owes {owed}, the books say {found}")
+            unplaced = balances[f"suspense:{rail}", "posted"]
+            if unplaced != model.suspense[rail]:
+                raise Objection(f"{rail} holds {unplaced} in suspense, not {model.suspense[rail]}")
             promised = balances[f"refunds:{rail}:payable", "posted"]
             _refuse(promised, f"refunds of {rail} are promised for ever")
 

@@ -75,6 +75,7 @@ class Record:
     plan: Plan
     state: str = "absent"  # absent | waits | done | declined | failed | withdrawn
     settled_at: datetime | None = None
+    turned: bool = False  # its no has become a yes
 
 
 @dataclass
@@ -146,6 +147,13 @@ class Bank:
             return self._say(reference, OutcomeKind.UNKNOWN)
         return self._tell(record)
 
+    def calls_back(self, reference: str) -> tuple[str, str]:
+        """Status and code as the rail tells them by itself; what goes on is no news."""
+        kind = _FINAL.get(self.records[reference].state, OutcomeKind.PENDING)
+        if kind is not OutcomeKind.PENDING:
+            self._say(reference, kind)
+        return str(kind), _SAYS[kind]
+
     def _receive(self, rail: str, operation: Operation, request: RailRequest, plan: Plan) -> Record:
         reference = request.reference
         record = Record(
@@ -180,6 +188,8 @@ class Bank:
             self._arrive(each)
             open_[each.operation] += each.amount * self._may_count(each)
         taken = self.taken(original.reference)
+        if any(each.turned for each in self.later[original.reference]):
+            return  # it cannot be held to what we have contradicted ourselves about
         match record.operation:
             case Operation.CAPTURE if open_[Operation.CAPTURE] + record.amount > original.amount:
                 self.violations.append(f"more captured than authorized: {record}")
@@ -219,7 +229,7 @@ class Bank:
             return record.operation in {Operation.AUTHORIZE, Operation.PAYOUT}
         taken, back = self.taken(original.reference), self.given_back(original.reference)
         if record.operation is Operation.VOID:
-            return original.state in {"waits", "done"} and not taken
+            return original.state in {"waits", "done", "withdrawn"} and not taken
         if original.state != "done" or self.reversed(original.reference):
             return False
         match record.operation:
@@ -229,6 +239,24 @@ class Bank:
                 return back + record.amount <= taken
             case _:
                 return back == 0 and record.amount == taken
+
+    def may_turn(self, record: Record) -> bool:
+        """Whether the bank may have done after all what it had said no to.
+
+        It never takes more than was authorized; money it may give back twice.
+        """
+        if record.state in {"waits", "done"} or record.reference in self.hanging:
+            return False
+        if record.original is None:
+            return True
+        return record.operation in {Operation.REFUND, Operation.REVERSE} or self._can(record)
+
+    def turn(self, record: Record) -> None:
+        if record.state != "done":
+            record.plan = Plan()
+            record.state, record.settled_at, record.turned = "done", self.now(), True
+            if record.operation is Operation.VOID:
+                self.records[record.original or ""].state = "withdrawn"
 
     def act(self, reference: str) -> None:
         """The payer, or the bank itself, has acted: what waited is decided."""

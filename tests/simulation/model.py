@@ -7,11 +7,15 @@ things: which requests the service took in, what the bank answered, and what tim
 from collections import Counter
 from datetime import date, datetime, timedelta, timezone
 from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
 
+from tests.simulation.bank import Record
+from tests.simulation.model_late import Lateness
 from tests.simulation.things import (
     Attempt,
     Dispute,
     Intent,
+    LateItem,
     Merchant,
     Payment,
     Refund,
@@ -37,10 +41,11 @@ def day_of(at: datetime) -> date:
     return at.astimezone(INDIA).date()
 
 
-class Model:
+class Model(Lateness):
     """Everything we expect, and how each answer of the bank changes it."""
 
     def __init__(self, daily_limit: int) -> None:
+        super().__init__()
         self.merchants: dict[str, Merchant] = {}
         self.payments: dict[str, Payment] = {}
         self.refunds: dict[str, Refund] = {}
@@ -54,11 +59,18 @@ class Model:
 
     # ── requests that were taken in ──────────────────────────────────────────────────────
 
-    def sent(self, reference: str, operation: str, amount: int, of: object, at: datetime) -> None:
-        self.attempts[reference] = Attempt(reference, operation, amount, of, at)
+    def sent(self, record: Record, of: Any, at: datetime) -> None:
+        """The bank was asked for `of`."""
+        reference, operation, amount = record.reference, str(record.operation), record.amount
+        known = "return" if isinstance(of, LateItem) else operation
+        self.attempts[reference] = Attempt(
+            reference, known, amount, of, at, record.rail, bank_operation=operation
+        )
         match operation, of:
+            case _, LateItem():
+                self.begun(of, reference)
             case "authorize", Payment():
-                of.authorization = reference
+                of.authorization, of.rail = reference, record.rail  # the last one counts
             case "capture", Payment():
                 of.capture_open += amount
             case "void", Payment():
@@ -81,15 +93,27 @@ class Model:
     def told(self, reference: str, kind: str, now: datetime, *, call: bool) -> bool:
         """Whether this answer, to the `call` itself or to an enquiry, changed anything."""
         attempt = self.attempts.get(reference)
-        if attempt is None or not attempt.open:
-            return False  # whoever records the end first wins
+        if attempt is None:
+            return False
+        if not attempt.open:  # whoever records the end first wins, unless a no becomes a yes
+            return attempt.verdict in NO and kind == "approved" and self.turned(attempt, now)
         if call and attempt.enquired and kind not in {"approved", *NO}:
             return False
         attempt.enquired = attempt.enquired or not call
         if kind == "not_found":
             kind = "failed" if now - attempt.sent_at >= FINAL_AFTER else "unknown"
         attempt.open = kind not in {"approved", *NO}
+        attempt.verdict = "" if attempt.open else kind
+        if not self._record(attempt, kind, now):
+            return False
+        if isinstance(attempt.of, Payment) and attempt.of.intent is not None:
+            attempt.of.intent.follow(attempt.of, now)
+        return True
+
+    def _record(self, attempt: Attempt, kind: str, now: datetime) -> bool:
         match attempt.operation, attempt.of:
+            case "return", LateItem() as item:
+                self.gave_back(item, attempt, kind, now)
             case "authorize", Payment() as payment:
                 self._authorize(payment, attempt, kind, now)
             case "refund", Refund() as refund:
@@ -97,14 +121,14 @@ class Model:
             case "payout", Settlement() as settlement:
                 self._payout(settlement, kind)
             case operation, Payment() as payment:
-                if not self._operate(operation, payment, attempt, kind, now):
-                    return False
-        if isinstance(attempt.of, Payment) and attempt.of.intent is not None:
-            attempt.of.intent.follow(attempt.of, now)
+                return self._operate(operation, payment, attempt, kind, now)
         return True
 
     def _authorize(self, payment: Payment, attempt: Attempt, kind: str, now: datetime) -> None:
-        if kind == "approved":
+        current = payment.authorization == attempt.reference and payment.status in UNDER_WAY
+        if kind == "approved" and not current:
+            self.came(payment, attempt, now)
+        elif kind == "approved":
             payment.authorized = attempt.amount
             if payment.manual:
                 payment.status = "authorized"
@@ -112,7 +136,7 @@ class Model:
             else:
                 payment.status = "captured"
                 self._capture(payment, attempt.amount, now)
-        elif payment.status in UNDER_WAY:
+        elif current:
             after = {"pending": "requires_action", "unknown": "unknown"}
             payment.status = after.get(kind, "failed")
             if kind in NO:
@@ -122,6 +146,9 @@ class Model:
         self, operation: str, payment: Payment, attempt: Attempt, kind: str, now: datetime
     ) -> bool:
         match operation, kind:
+            case "capture", "approved" if payment.status not in {"authorized", *HAS_MONEY}:
+                self.unplaced(payment, attempt, 1)
+                payment.unplaced_taken += attempt.amount
             case "capture", "approved":
                 payment.capture_open -= attempt.amount
                 self.merchants[payment.merchant].held -= attempt.amount

@@ -6,6 +6,7 @@ where there is nothing to do it with.
 
 from tests.simulation.moves_beyond import Beyond
 from tests.simulation.moves_disputing import Disputing
+from tests.simulation.moves_late import Contradicting
 from tests.simulation.moves_selling import Selling
 from tests.simulation.workload import Move, Workload
 
@@ -13,6 +14,7 @@ from tests.simulation.workload import Move, Workload
 def of(workload: Workload) -> dict[str, tuple[int, Move]]:
     """Every move by name, with its weight."""
     selling, beyond, disputing = Selling(workload), Beyond(workload), Disputing(workload)
+    contradicting = Contradicting(workload)
     return {
         "pay": (16, selling.pay),
         "capture": (14, selling.capture),
@@ -31,6 +33,8 @@ def of(workload: Workload) -> dict[str, tuple[int, Move]]:
         "call back": (5, beyond.call_back),
         "recover": (6, beyond.recover),
         "expire": (2, beyond.expire),
+        "turn": (5, contradicting.turn),
+        "give back": (4, contradicting.give_back),
         "open dispute": (3, disputing.open),
         "decide dispute": (3, disputing.decide),
         "answer dispute": (2, disputing.answer),

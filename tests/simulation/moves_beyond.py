@@ -7,6 +7,7 @@ import yaml
 
 from online.kernel import ids
 from online.platform.settings import ROOT
+from tests.callbacks import body_of, tell
 from tests.simulation.auditor import Objection
 from tests.simulation.model import INDIA, day_of
 from tests.simulation.picking import Picking
@@ -45,7 +46,7 @@ class Beyond(Picking):
         return True
 
     async def call_back(self) -> bool:
-        """A rail's hint about anything, at any time, true or not."""
+        """A rail's callback about anything, at any time, its own or another's."""
         attempt = self.pick(list(self.model.attempts.values()))
         forged = attempt is None or self.random.random() < 0.1
         await self._hint(
@@ -56,14 +57,18 @@ class Beyond(Picking):
         self.run.hear()
         return True
 
-    async def _hint(self, reference: str) -> None:
+    async def _hint(self, reference: str, *, forged: bool = True) -> None:
+        """The rail says how it stands; or another one, whose it is not, says that all went well."""
         record = self.run.bank.records.get(reference)
-        rail = record.rail if record is not None and self.random.random() < 0.95 else "card_b"
-        answer = await self.world.http.post(
-            f"/internal/rails/{rail}/callbacks", json={"reference": reference}
-        )
+        if record is not None and (not forged or self.random.random() < 0.95):
+            rail, (status, code) = record.rail, self.run.bank.calls_back(reference)
+        else:
+            others = {"card_a", "card_b"} - {record.rail if record is not None else "card_a"}
+            rail, status, code = min(others), "approved", "00"
+        body = body_of(reference, status, code=code)
+        answer = await tell(self.world.services, self.world.http, rail, body)
         if answer.status_code != 202:
-            raise Objection(f"a hint was answered by {answer.status_code}: {answer.text}")
+            raise Objection(f"a callback was answered by {answer.status_code}: {answer.text}")
 
     # ── time ─────────────────────────────────────────────────────────────────────────────
 
@@ -86,8 +91,7 @@ class Beyond(Picking):
         if list(voids) != [each.authorization for each in overdue]:
             raise Objection(f"{overdue} were to be voided: {voids}")
         for payment in overdue:
-            void = voids[payment.authorization]
-            self.model.sent(void.reference, "void", void.amount, payment, now)
+            self.model.sent(voids[payment.authorization], payment, now)
         self.run.hear()
         payments = self.model.expire_authorizations(now)
         self.run.step.say(*(each.name for each in (*intents, *overdue, *payments)))
@@ -159,8 +163,7 @@ class Beyond(Picking):
         if receipt["payout"] != settlement.payout:
             raise Objection(f"{receipt} is not {settlement}")
         for record in self.run.bank.asked[asked:]:
-            now = self.world.clock.now()
-            self.model.sent(record.reference, "payout", record.amount, settlement, now)
+            self.model.sent(record, settlement, self.world.clock.now())
         self.run.hear()
         again = await self._hand_in(batch)
         if again["status"] != "exists" or len(self.run.bank.asked) > asked + 1:

@@ -1,6 +1,7 @@
 """Moves around disputes: a payer asks their bank for the money back, and the bank decides.
 
-What a rail says is told by a hint (which makes the service ask the rail) or by a line of its file.
+What a rail says is told by a callback (which makes the service ask the rail) or by a line of its
+file.
 """
 
 from datetime import timedelta
@@ -8,6 +9,7 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from online.rails.domain import RailDispute
+from tests.callbacks import body_of, tell
 from tests.simulation.auditor import Objection, compare
 from tests.simulation.picking import Picking
 from tests.simulation.things import Dispute
@@ -30,8 +32,8 @@ class Disputing(Picking):
                 await self._file(dispute)
 
     async def _hint(self, dispute: Dispute) -> None:
-        path = f"/internal/rails/{dispute.payment.rail}/disputes"
-        answer = await self.world.http.post(path, json={"reference": dispute.reference})
+        body = body_of(dispute.reference, type="dispute")
+        answer = await tell(self.world.services, self.world.http, dispute.payment.rail, body)
         if answer.status_code != 202:
             raise Objection(f"a hint about {dispute} was answered by {answer.text}")
 

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
+from online.attempts.schedule import Schedules
 from online.ledger.change import Change
 from online.ledger.journal import Journal
 from tests.simulation.running import SimulationFailed, simulate
@@ -149,7 +150,8 @@ def forgetting_rows(change: Change) -> Change:
 def believing_not_found(workload: Workload) -> None:
     """An operation that its rail does not know yet counts as not done."""
     attempts = workload.world.services.attempts
-    attempts._schedule = replace(attempts._schedule, not_found_final_after=timedelta())
+    usual = replace(attempts._schedules.usual, not_found_final_after=timedelta())
+    attempts._schedules = Schedules(usual)
 
 
 def sending_again(workload: Workload) -> None:

@@ -26,6 +26,7 @@ async def test_the_same_operations_every_time(database_url, owner_url, tmp_path)
     ran = await simulate(database_url, owner_url, tmp_path, seed=seed, steps=STEPS)
     print(ran)
     if seed == ALWAYS:
+        assert {"turn", "give back"} <= ran.moves.keys(), ran
         assert ran.ends.keys() >= ENDS, ran
         assert ran.refusals.keys() >= REFUSALS, ran
 

@@ -37,6 +37,10 @@ class Payment:
     refunded: int = 0
     refund_open: int = 0
     reversed: int = 0
+    late: int = 0  # came when it was over, or had gone on by another way
+    late_returned: int = 0
+    unplaced_taken: int = 0  # what the bank did beyond all room
+    unplaced_back: int = 0
     fee: int = 0
     tax: int = 0
     expires_at: datetime | None = None
@@ -59,6 +63,8 @@ class Payment:
             "amount_captured": self.captured,
             "amount_refunded": self.refunded,
             "amount_reversed": self.reversed,
+            "amount_late": self.late,
+            "amount_late_returned": self.late_returned,
         }
 
 
@@ -118,10 +124,34 @@ class Attempt:
     reference: str
     operation: str
     amount: int
-    of: object  # Payment, Refund or Settlement
+    of: "Payment | Refund | Settlement | LateItem"
     sent_at: datetime
+    rail: str = ""
+    bank_operation: str = ""  # what the bank calls it
     open: bool = True
+    verdict: str = ""  # how it ended
     enquired: bool = False  # somebody has asked about it while its call was on the line
+
+
+@dataclass
+class LateItem:
+    """What one attempt brought too late, and how far its return is."""
+
+    payment: Payment
+    reference: str
+    rail: str
+    amount: int
+    captured: bool
+    operation: str  # by which it goes back next
+    due_at: datetime | None
+    tries: list[str] = field(default_factory=list)
+    returning: str = ""  # the try under way
+    returned: bool = False
+    twice: int = 0  # what went back beyond that
+
+    @property
+    def name(self) -> str:
+        return f"late money of {self.payment.name}"
 
 
 @dataclass
@@ -133,6 +163,10 @@ class Settlement:
     release_on: date
     status: str = "payout_sent"
     released: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"settlement of {self.merchant} {self.day}"
 
 
 @dataclass

@@ -10,11 +10,11 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from tests.simulation.auditor import Auditor, Objection, compare
-from tests.simulation.bank import Fate, Plan
+from tests.simulation.bank import Fate, Plan, Record
 from tests.simulation.things import Intent, Payment, Refund
 from tests.simulation.world import Reply, World
 
@@ -123,7 +123,7 @@ class Workload:
         await self.auditor.open()
         try:
             await self.run(steps, moves)
-            await self.finish()
+            await self.finish(moves)
         finally:
             for line in self.lines:
                 line.call.cancel()
@@ -212,7 +212,7 @@ class Workload:
         hangs = await self.world.until_it_hangs(call)
         reply = None if hangs else await call
         self.bank.plans.clear()
-        new = self.bank.asked[asked:]
+        new = self._last_of(self.bank.asked[asked:], ask)
         past_limit = refusal == "limit_exceeded" and not new and self._suspect(ask)
         if past_limit and reply is not None and reply.status == ask.done:
             self.begin(ask)  # risk is asked before limits are
@@ -226,10 +226,7 @@ class Workload:
             raise Objection(f"{ask} reached the bank {len(new)} times: {reply}")
         (record,) = new
         ask.sent, ask.reference = True, record.reference
-        if record.operation == "authorize":
-            ask.payment.rail = record.rail
-        now = self.world.clock.now()
-        self.model.sent(record.reference, str(record.operation), record.amount, ask.of, now)
+        self.model.sent(record, ask.of, self.world.clock.now())
         self.asks.append(ask)
         if reply is None:
             self.lines.append(Line(ask, call))
@@ -240,6 +237,14 @@ class Workload:
         self.hear(ask)
         self.judge(ask, reply)
         return True
+
+    def _last_of(self, records: list[Record], ask: Ask) -> list[Record]:
+        """A payment that a rail failed goes on to the next: only the last one has its answer."""
+        for failed in records[:-1]:
+            if failed.operation != "authorize" or failed.state != "failed":
+                raise Objection(f"{ask} reached the bank {len(records)} times, after {failed}")
+            self.model.sent(failed, ask.of, self.world.clock.now())
+        return records[-1:]
 
     def _refused(self, ask: Ask, reply: Reply | None, refusal: str, asked: int) -> None:
         self.step.say("→ refused:", refusal)
@@ -285,6 +290,7 @@ class Workload:
         """What the bank has answered since: to calls and to enquiries alike."""
         now = self.world.clock.now()
         for reference, kind in self.bank.told[self._heard :]:
+            self._notice(reference, now)
             own = ask is not None and reference == ask.reference
             news = self.model.told(reference, str(kind), now, call=own)
             if own:
@@ -293,12 +299,23 @@ class Workload:
             attempt = self.model.attempts.get(reference)
             of = attempt.of if attempt is not None else None
             payment = of if isinstance(of, Payment) else getattr(of, "payment", None)
+            if attempt is not None and attempt.operation == "authorize" and payment.id is None:
+                payment = None  # nobody has told its name yet
             if isinstance(of, Refund) and of not in self.step.refunds:
                 self.step.refunds.append(of)
             if isinstance(payment, Payment):
                 self.step.touched[payment.name] = payment
                 self.step.say(f"· {payment.name}: {attempt.operation} {kind}")
         self._heard = len(self.bank.told)
+
+    def _notice(self, reference: str, now: datetime) -> None:
+        """A return of late money begins in the commit that learns of it."""
+        record = self.bank.records.get(reference)
+        if record is None or reference in self.model.attempts:
+            return
+        item = self.model.late.get(record.original or "")
+        if item is not None and item.due_at is not None:
+            self.model.sent(record, item, now)
 
     def judge(self, ask: Ask, reply: Reply) -> None:
         """An answer to a call that was taken in."""
@@ -349,9 +366,13 @@ class Workload:
     async def let_go(self, line: Line) -> None:
         """The bank answers after all, however late that is."""
         self.lines.remove(line)
+        asked = len(self.bank.asked)
         self.bank.hanging[line.ask.reference].let_go.set()
         reply = await line.call
         self.step.say(line.ask.operation, line.ask.of.name)
+        for record in self.bank.asked[asked:]:  # it failed there, and went on to the next rail
+            self.model.sent(record, line.ask.of, self.world.clock.now())
+            line.ask.reference = record.reference
         self.hear(line.ask)
         self.judge(line.ask, reply)
 
@@ -365,17 +386,19 @@ class Workload:
 
     # ── the end ──────────────────────────────────────────────────────────────────────────
 
-    async def finish(self) -> None:
+    async def finish(self, moves: Mapping[str, tuple[int, Move]]) -> None:
         """Nothing is left hanging or waiting; then everything has to agree with the bank."""
         for line in list(self.lines):
             await self.take("let go", _always(self.let_go, line))
         for reference in self.bank.waiting():
             self.bank.act(reference)
         for _ in range(30):
-            if not any(attempt.open for attempt in self.model.attempts.values()):
+            kept = [each for each in self.model.late.values() if not each.returned]
+            if not kept and not any(each.open for each in self.model.attempts.values()):
                 break
             self.world.clock.advance(timedelta(hours=7))
             await self.take("recover", _always(self.recover))
+            await self.take("give back", moves["give back"][1])
         for ask in [ask for ask in self.asks if ask.of.id is None]:
             await self.take("again", _always(self.again, ask))
         await self.auditor.check_everything()

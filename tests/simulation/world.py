@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from msgspec.structs import replace
 
 from online.app import create_app
 from online.kernel import ids
 from online.kernel.clock import FixedClock
 from online.merchants.domain import NewTerms
 from online.operations.worker import expire_once, settle_once, tell_rails_once
-from online.routing.health import BreakerSettings, HealthBook
+from online.payments.retries import BudgetRules, RetryBudget
+from online.platform.settings import Breakers
+from online.routing.breakers import LocalBreakers
 from online.services import Services, build_services
 from tests.gateways import settings_for
 from tests.simulation.bank import Bank, BankRail
@@ -116,8 +119,12 @@ class World:
         for name in list(rails):
             rails[name] = BankRail(name, self.bank)  # type: ignore[assignment]
         # Breakers go by the machine's time and would make a seed mean something else each run.
-        never = BreakerSettings(min_calls=10**9)
-        services.routing._book = HealthBook(list(services.routing.breakers()), never)
+        # So do the patience and the budgets of a cascade.
+        services.payments._cascade._rules = replace(
+            services.payments._cascade._rules, patience_s=10**9
+        )
+        services.payments._cascade._budget = RetryBudget(BudgetRules(burst=10**9))
+        services.routing._book = LocalBreakers(Breakers(min_calls=10**9))
 
     async def furnish(self) -> None:
         """Merchants with different terms, each with a card token and two customers."""
@@ -161,7 +168,7 @@ class World:
         attempts = self.services.attempts
         while True:
             async with self.services.database.connection() as connection:
-                due = await attempts.due(connection, 200)
+                due = [claimed.attempt for claimed in await attempts.due(connection, 200)]
             if not due:
                 return
             for attempt in sorted(due, key=lambda each: order.get(each.reference, -1)):

@@ -39,7 +39,10 @@ class AttemptPending(AttemptOutcome, frozen=True, kw_only=True):
 
 
 class AttemptSucceeded(AttemptOutcome, frozen=True, kw_only=True):
+    """`late`: after it had counted as declined or failed."""
+
     TYPE: ClassVar[str] = "attempt.succeeded"
+    late: bool = False
 
 
 class AttemptDeclined(AttemptOutcome, frozen=True, kw_only=True):

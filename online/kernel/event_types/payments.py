@@ -162,9 +162,12 @@ class PaymentVoidRequested(Event, frozen=True, kw_only=True):
 
 
 class PaymentVoidFailed(Event, frozen=True, kw_only=True):
+    """`capturing`: what captures under way still hold, where one began beside the void."""
+
     TYPE: ClassVar[str] = "payment.void_failed"
     attempt_id: str
     code: str | None = None
+    capturing: int = 0
 
 
 class PaymentCanceled(Event, frozen=True, kw_only=True):
@@ -183,3 +186,55 @@ class PaymentAuthorizationReleased(Event, frozen=True, kw_only=True):
 class PaymentExpired(Event, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "payment.expired"
     attempt_id: str | None = None
+
+
+class PaymentLateMoney(Event, frozen=True, kw_only=True):
+    """An attempt took (or, not `captured`, holds) the payer's money after all, when the payment was
+    over or had gone on with another attempt: it is not the merchant's and goes back."""
+
+    TYPE: ClassVar[str] = "payment.late_money"
+    attempt_id: str
+    rail: str
+    rail_reference: str | None
+    amount: int
+    currency: str
+    captured: bool
+    route: str | None = None
+
+
+class _LateReturn(Event, frozen=True, kw_only=True):
+    """`attempt_id` gives back what `late_attempt_id` brought."""
+
+    attempt_id: str
+    late_attempt_id: str
+    operation: str
+    amount: int
+
+
+class PaymentLateReturnRequested(_LateReturn, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "payment.late_return_requested"
+
+
+class PaymentLateReturnFailed(_LateReturn, frozen=True, kw_only=True):
+    """The rail did not give it back; another attempt, by `next_operation`, begins at `again_at`."""
+
+    TYPE: ClassVar[str] = "payment.late_return_failed"
+    next_operation: str
+    again_at: datetime
+    code: str | None = None
+
+
+class PaymentLateMoneyReturned(_LateReturn, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "payment.late_money_returned"
+
+
+class PaymentUnplacedMoney(Event, frozen=True, kw_only=True):
+    """A rail did what we had given up, and the payment has no room for it any more: the amount
+    waits in suspense, under the attempt's reference."""
+
+    TYPE: ClassVar[str] = "payment.unplaced_money"
+    attempt_id: str
+    rail: str
+    operation: str
+    amount: int
+    currency: str
