@@ -18,3 +18,4 @@ PROOF: Final = "proof"  # what an auditor checks without us
 TRACES: Final = "traces"  # where a payment shows outside our own books
 FRAUD: Final = "fraud"  # training a model and judging it
 FRAUD_WATCH: Final = "fraud_watch"  # what became of its decisions, day by day
+ROUTING: Final = "routing"  # which rail each payment was sent to, and what came of it

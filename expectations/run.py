@@ -54,6 +54,7 @@ SUITES: Final = (
     "fraud_decisions",
     "fraud_watch",
     "fraud_drift",
+    "route_decisions",
 )
 _STYLE: Final = (
     "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;color:#222}"

@@ -19,6 +19,7 @@ from assets import (
     late_files,
     ledger_marts,
     proof,
+    routing,
     settlement,
     staging,
     statements,
@@ -49,6 +50,7 @@ ASSETS = (
     *(fraud.fraud_training_set, fraud.fraud_model, fraud.fraud_promotion),
     fraud_parity.fraud_parity,
     *fraud_watch.ASSETS,
+    *routing.ASSETS,
 )
 CHECKS = (
     *checks.CONSERVATION,

@@ -4,7 +4,7 @@ Belongs here: the order of events and the clock. Does not: traffic (`demo_traffi
 (`demo_report`), starting programs (`processes`). The demo uses public doors alone: the merchants'
 API, the banks' files, Dagster's jobs.
 
-    D 10:00        traffic over HTTP
+    D 10:00        traffic over HTTP, and more of it at 13:00: two cycles of the UPI switches
     D+1 01:00      the banks close D; files, reconciliation, settlement, payouts
     D+2 01:00      the bank statement of D+1: rails' credits, payouts, money that nobody announced
     D+3 01:00      late rows; reconciliation again, statements
@@ -40,6 +40,8 @@ from warehouse.bank_days import load_bank_days
 _MARK: Final = ".khata-demo"
 _SEED: Final = 7
 _HISTORY_DAYS: Final = 60
+# Beside the sandbox's usual ones: a file cut short, one with a wrong UTR, a payer debited in vain.
+_FAULTS: Final = {"partial_settlement_file": 1, "wrong_utr": 1, "debit_without_credit": 1}
 _DAYS_AFTER: Final = 3  # the demo plays until D+3, which should not lie in the future
 
 
@@ -113,7 +115,7 @@ class Demo:
             self.shops = [msgspec.convert(shop, Shop) for shop in seeded["merchants"]]
             opening = {"bank": "hdfc", "amount_minor": seeded["opening_bank_minor"]}
             self._banks("opening", opening)
-            self._banks("faults", {"bank_day": self.day.isoformat(), "seed": _SEED})
+            self._banks("faults", {"bank_day": self.day.isoformat(), "seed": _SEED, **_FAULTS})
             self.steps.say(f"{len(self.shops)} merchants, {seeded['labels']} disputes as labels")
 
     def _train(self, runner: Runner) -> demo_risk.Models:
@@ -126,7 +128,7 @@ class Demo:
 
     def _traffic(self, models: demo_risk.Models) -> list[Taken]:
         self._at(0, 10)
-        with self.steps.step(f"{self.day} 10:00: {self.payments} payments over HTTP"):
+        with self.steps.step(f"{self.day} 10:00 and 13:00: {self.payments} payments over HTTP"):
             command = ["online.sandbox", "traffic", "--day", str(self.day)]
             size = ["--payments", str(self.payments), "--seed", str(_SEED)]
             orders = read_orders(processes.run([*command, *size], data=self.data))
@@ -138,7 +140,11 @@ class Demo:
         day = Day(self.about["base_url"], self.about["sandbox_url"], self.shops)
         try:
             name = f"demo-{self.day}"
-            taken = await day.drive(with_disputed_cards(orders), name=name)
+            orders = with_disputed_cards(orders)
+            noon = len(orders) // 2
+            taken = await day.drive(orders[:noon], name=name)
+            self._at(0, 13)
+            taken += await day.drive(orders[noon:], name=name, first=noon)
             await go_back(day, taken, name=name)
             probe = taken[-1]
             asked = await probe.till.expect(
@@ -262,6 +268,7 @@ class Demo:
                 payments=counts(taken),
                 ledger=demo_report.ledger_totals(lake),
                 breaks=finding.by_kind(),
+                explained=finding.explained_by_kind(),
                 settlements=demo_report.settlements(lake, self.day),
                 statements=statements,
                 model=models,

@@ -21,15 +21,21 @@ Reference = tuple[str, str]
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """Breaks found and faults injected, by kind and reference."""
+    """Breaks found and faults injected, by kind and reference.
+
+    `explained`: what a corrected file has put right since; `closed`: breaks that were, and are no
+    more.
+    """
 
     injected: frozenset[Reference]
     found: frozenset[Reference]
     found_rows: int
+    explained: frozenset[Reference]
+    closed: frozenset[Reference]
 
     @property
     def missed(self) -> list[Reference]:
-        return sorted(self.injected - self.found)
+        return sorted(self.injected - self.found | self.explained - self.closed)
 
     @property
     def invented(self) -> list[Reference]:
@@ -40,12 +46,17 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         return not self.missed and not self.invented and self.found_rows == len(self.found)
 
     def by_kind(self) -> dict[str, dict[str, int]]:
-        injected = Counter(kind for kind, _ in self.injected)
-        found = Counter(kind for kind, _ in self.found)
-        return {
-            kind: {"injected": injected[kind], "found": found[kind]}
-            for kind in sorted(injected | found)
-        }
+        return _by_kind(self.injected, self.found)
+
+    def explained_by_kind(self) -> dict[str, dict[str, int]]:
+        return _by_kind(self.explained, self.explained & self.closed)
+
+
+def _by_kind(
+    injected: frozenset[Reference], found: frozenset[Reference]
+) -> dict[str, dict[str, int]]:
+    put, seen = (Counter(kind for kind, _ in each) for each in (injected, found))
+    return {kind: {"injected": put[kind], "found": seen[kind]} for kind in sorted(put | seen)}
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +78,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     payments: dict[str, int]
     ledger: dict[str, int]
     breaks: dict[str, dict[str, int]]
+    explained: dict[str, dict[str, int]]
     settlements: list[Settled]
     statements: list[str]
     model: Models
@@ -83,10 +95,20 @@ def breaks_found(lake: Warehouse, days: Sequence[date], truth_file: Path) -> Fin
         first=min(days),
         last=max(days),
     )
+    closed = lake.rows(
+        "SELECT kind, reference FROM recon_break_log WHERE state = 'closed'"
+        " AND business_date >= $first AND business_date <= $last",
+        first=min(days),
+        last=max(days),
+    )
+    passing = [fault for fault in truth if fault["resolved_on"] is not None]
+    standing = [fault for fault in truth if fault["resolved_on"] is None]
     return Finding(
-        injected=frozenset((str(fault["kind"]), str(fault["reference"])) for fault in truth),
+        injected=frozenset((str(fault["kind"]), str(fault["reference"])) for fault in standing),
         found=frozenset((str(kind), str(reference)) for kind, reference in rows),
         found_rows=len(rows),
+        explained=frozenset((str(fault["kind"]), str(fault["reference"])) for fault in passing),
+        closed=frozenset((str(kind), str(reference)) for kind, reference in closed),
     )
 
 
@@ -143,6 +165,11 @@ def summary(report: Report, finding: Finding, books: Mapping[str, Any]) -> str:
             "Breaks: what the banks did wrong on purpose, and what reconciliation found",
             ("kind", "injected", "found"),
             [(kind, n["injected"], n["found"]) for kind, n in report.breaks.items()],
+        ),
+        _table(
+            "Breaks that a corrected settlement file explained again",
+            ("kind", "injected", "found and closed"),
+            [(kind, n["injected"], n["found"]) for kind, n in report.explained.items()],
         ),
         _table(
             "Settlements",

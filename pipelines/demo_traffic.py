@@ -138,8 +138,11 @@ class Day:
         await self._http.aclose()
         await self._sandbox.aclose()
 
-    async def drive(self, orders: Sequence[Order], *, name: str) -> list[Taken]:
-        """Every order, some at once; then captures and refunds; then until nothing is open."""
+    async def drive(self, orders: Sequence[Order], *, name: str, first: int = 0) -> list[Taken]:
+        """Every order, some at once; then captures and refunds; then until nothing is open.
+
+        `first`: the number of the first one in its day.
+        """
         places = asyncio.Semaphore(_AT_ONCE)
 
         async def one(number: int, order: Order) -> Taken:
@@ -147,7 +150,7 @@ class Day:
                 return await self._take(number, order, key=f"{name}-{number:06d}")
 
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(*numbered)) for numbered in enumerate(orders)]
+            tasks = [group.create_task(one(*numbered)) for numbered in enumerate(orders, first)]
         taken = [task.result() for task in tasks]
         await self.settle_down(taken)
         async with asyncio.TaskGroup() as group:

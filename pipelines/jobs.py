@@ -82,9 +82,10 @@ traces_job: Final = dg.define_asset_job(
 )
 watch_job: Final = dg.define_asset_job(
     "watch_job",
-    _INGEST | _GROUP(groups.FRAUD_WATCH),
-    description="What risk decided on a day, whether it can be replayed, what became of it, and "
-    "whether the model still fits. Labels that came meanwhile are counted for the days before too.",
+    _INGEST | _GROUP(groups.FRAUD_WATCH) | _GROUP(groups.ROUTING),
+    description="What risk and routing decided on a day, whether it can be replayed, what became "
+    "of it, and whether the model still fits. Labels and outcomes that came meanwhile are counted "
+    "for the days before too.",
 )
 train_job: Final = dg.define_asset_job(
     "train_job",

@@ -18,10 +18,10 @@ import msgspec
 import polars as pl
 
 from online.kernel import ids
+from warehouse.bank_files.expected import bank_of
 from warehouse.connection import Lake, Warehouse
 from warehouse.reconciliation.days import Break
 
-BANK = "hdfc"
 # Amounts in two currencies have no difference; those of charges are no part of the receivable.
 _NOT_POSTED = frozenset({"currency_mismatch", "fee_mismatch", "tax_mismatch"})
 _REVERSAL = "_reversal"
@@ -76,6 +76,7 @@ class BankMatch(msgspec.Struct, frozen=True, kw_only=True):
     amount_minor: int
     currency: str
     booked_on: date
+    account: str | None = None
 
 
 def rail_settlement(found: RailSettlement) -> Posting | None:
@@ -107,7 +108,7 @@ def bank_credit(found: BankMatch) -> Posting | None:
         metadata={"rail": found.rail, "line_id": found.line_id},
         currency=found.currency,
         legs={
-            f"bank:{BANK}": -found.amount_minor,
+            _bank(found.account): -found.amount_minor,
             f"rail:{found.rail}:in_transit": found.amount_minor,
         },
     )
@@ -124,7 +125,7 @@ def bank_debit(found: BankMatch) -> Posting | None:
         currency=found.currency,
         legs={
             f"payouts:{found.rail}:in_transit": found.amount_minor,
-            f"bank:{BANK}": -found.amount_minor,
+            _bank(found.account): -found.amount_minor,
         },
     )
 
@@ -160,7 +161,7 @@ def suspense_cause(found: Break) -> UUID:
 def break_legs(found: Break) -> dict[str, int] | None:
     """What a break moves when it opens; accounts with nothing to move may be among them."""
     if found.kind == "unexpected_credit":
-        return {f"bank:{BANK}": -found.actual_minor, "suspense:bank": found.actual_minor}
+        return {_bank(found.bank_account): -found.actual_minor, "suspense:bank": found.actual_minor}
     if found.kind in _NOT_POSTED or found.rail is None:
         return None
     # What we still show as owed once all that the other side has was posted against it.
@@ -171,8 +172,14 @@ def break_legs(found: Break) -> dict[str, int] | None:
     if found.transit_account is None:
         return None
     # Our bank account follows its statement; announced money has come, or is missing, for good.
-    arrived = {f"bank:{BANK}": -found.actual_minor, found.transit_account: found.expected_minor}
+    bank = _bank(found.bank_account)
+    arrived = {bank: -found.actual_minor, found.transit_account: found.expected_minor}
     return {**arrived, **held}
+
+
+def _bank(account: str | None) -> str:
+    """The ledger's account of one of our bank accounts, by its number."""
+    return f"bank:{bank_of(account)}"
 
 
 def suspense_of(found: Break) -> tuple[str, int] | None:

@@ -21,7 +21,11 @@ posted AS (
     INNER JOIN raw_accounts AS account ON entry.account_id = account.id
     WHERE entry.business_date = $day
         AND entry.layer = 'posted'
-        AND posting.kind IN ('capture', 'reversal', 'refund_confirmed', 'dispute_lost')
+        AND posting.kind IN (
+            'capture', 'reversal', 'refund_confirmed', 'dispute_lost', 'late_money', 'late_money_reversed',
+            'late_money_refunded', 'unplaced_capture', 'unplaced_reversal', 'unplaced_refund',
+            'unplaced_chargeback'
+        )
         AND account.code LIKE 'rail:%:receivable'
     GROUP BY ALL
 )

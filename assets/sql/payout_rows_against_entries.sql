@@ -19,8 +19,17 @@ posted AS (
     INNER JOIN raw_accounts AS account ON entry.account_id = account.id
     WHERE entry.business_date = $day
         AND entry.layer = 'posted'
-        AND posting.kind = 'payout_sent'
+        AND posting.kind IN ('payout_sent', 'payout_found', 'unplaced_payout')
         AND account.code LIKE 'payouts:%:in_transit'
+        -- What the bank refused is no row either.
+        AND NOT EXISTS (
+            SELECT 1
+            FROM raw_transactions AS returned
+            WHERE returned.reference = posting.reference
+                AND returned.kind = CASE posting.kind
+                    WHEN 'payout_sent' THEN 'payout_returned' WHEN 'payout_found' THEN 'payout_found_returned'
+                END
+        )
     GROUP BY entry.currency
 )
 

@@ -1,5 +1,6 @@
--- grain: one suspense account whose balance is not what the open breaks have put there
--- inputs: raw_entries, raw_accounts, raw_events
+-- grain: one suspense account whose balance is not what the open breaks have put there, nor what a
+--   rail did beyond all room (those postings name their attempt)
+-- inputs: raw_entries, raw_transactions, raw_accounts, raw_events
 -- owner: finance
 -- Books and events are cut at one place, so that nothing between the two is under way for long: a
 -- break's posting and its opening come within one run.
@@ -11,6 +12,9 @@ WITH booked AS (
         sum(entry.amount_minor) AS minor
     FROM raw_entries AS entry
     INNER JOIN raw_accounts AS account ON entry.account_id = account.id
+    ANTI JOIN (
+        SELECT id FROM raw_transactions WHERE starts_with(kind, 'unplaced_')
+    ) AS unplaced ON entry.transaction_id = unplaced.id
     WHERE account.code LIKE 'suspense:%' AND entry.layer = 'posted'
     GROUP BY account.code, entry.currency, entry.livemode
 ),

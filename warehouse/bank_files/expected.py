@@ -29,6 +29,7 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     valid_from: date
     source: str
     valid_to: date | None = None
+    bank: str | None = None  # an account's name in the ledger: `bank:<bank>`
 
     def owed(self, day: date) -> bool:
         """Whether a file of this day is owed at all."""
@@ -58,6 +59,12 @@ def load_expected(path: Path = CONFIG) -> tuple[Expected, ...]:
     """Read once a process."""
     said = yaml.safe_load(path.read_text(encoding="utf-8"))["files"]
     return tuple(msgspec.convert(said, list[Expected]))
+
+
+def bank_of(account: str | None) -> str:
+    """The ledger's name of a bank account; one that nobody named is the first one's."""
+    banks = {file.name: file.bank for file in load_expected() if file.bank}
+    return banks.get(account or "") or next(iter(banks.values()))
 
 
 def awaited(

@@ -26,7 +26,7 @@ from warehouse.connection import Lake
 _NO_SUSPENSE = ("currency_mismatch", "fee_mismatch", "tax_mismatch", "status_mismatch")
 _AGES = ((1, "0-1"), (3, "2-3"), (7, "4-7"), (30, "8-30"), (90, "31-90"))
 _KEPT = ("row_type", "cause", "owner", "at_stake_minor", "suspense_minor", "suspense_account")
-_DATED = ("transit_account", "posted_on", "tat_due_on", "tat_per_day_minor")
+_DATED = ("transit_account", "bank_account", "posted_on", "tat_due_on", "tat_per_day_minor")
 _AGED = ("as_of", "age_days", "age_bucket")
 
 

@@ -30,7 +30,8 @@ class Break:
     """One break. `state` is open or closed; `generation` counts how often it was opened.
 
     `suspense_cause` is the cause of its posting, `transit_account` where announced money of it
-    waits, `posted_on` the day that it is posted for. Of breaks of an older lake these are None.
+    waits, `bank_account` the number of our account whose line it is about, `posted_on` the day that
+    it is posted for. Of breaks of an older lake these are None.
     """
 
     break_id: UUID
@@ -52,6 +53,7 @@ class Break:
     at_stake_minor: int | None = None
     suspense_cause: UUID | None = None
     transit_account: str | None = None
+    bank_account: str | None = None
     posted_on: date | None = None
     tat_due_on: date | None = None
     tat_per_day_minor: int | None = None

@@ -22,6 +22,7 @@ CREATE TABLE recon_breaks (
     suspense_account VARCHAR,
     suspense_cause UUID,
     transit_account VARCHAR,
+    bank_account VARCHAR,
     posted_on DATE,
     tat_due_on DATE,
     tat_per_day_minor BIGINT,

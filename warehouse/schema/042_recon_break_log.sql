@@ -24,6 +24,7 @@ CREATE TABLE recon_break_log (
     suspense_account VARCHAR,
     suspense_cause UUID,
     transit_account VARCHAR,
+    bank_account VARCHAR,
     posted_on DATE,
     tat_due_on DATE,
     tat_per_day_minor BIGINT,

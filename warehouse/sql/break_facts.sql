@@ -55,6 +55,7 @@ booked AS (
     SELECT
         member.break_id,
         max(bank.day) AS booked_on,
+        min(bank.account) AS bank_account,
         bool_or(reissued.part IS NOT NULL) AS was_reissued
     FROM member
     INNER JOIN in_bank AS bank ON member.row_id = bank.row_id
@@ -117,6 +118,17 @@ sharing AS (
     GROUP BY here.break_id
 ),
 
+-- A debit that the same files show to have gone back to the payer.
+returned AS (
+    SELECT
+        rail,
+        reference
+    FROM in_rail
+    WHERE kind IN ('capture', 'reversal') AND reference IN (SELECT day_breaks.reference FROM day_breaks)
+    GROUP BY rail, reference
+    HAVING count(DISTINCT kind) = 2 AND sum(gross_minor) = 0
+),
+
 -- What we last heard of the attempt that the rail's row names.
 heard AS (
     SELECT
@@ -149,7 +161,10 @@ SELECT
     coalesce(twins.twins = 1 AND sharing.alike = 1, false) AS has_one_twin,
     coalesce(twins.twins > 1 OR twins.twins = 1 AND sharing.alike > 1, false) AS has_several_twins,
     day_breaks.side = 'rail' AND coalesce(day_breaks.row_type, '') IN ('capture', 'p2p')
-    AND day_breaks.actual_minor > 0 AND coalesce(theirs.is_success, false) AS payer_was_debited,
+    AND day_breaks.actual_minor > 0 AND coalesce(theirs.is_success, false) AND returned.reference IS NULL
+        AS payer_was_debited,
+    returned.reference IS NOT NULL AND day_breaks.kind IN ('missing_internal', 'reversed_unpaired')
+        AS payer_has_it_back,
     coalesce(heard.last_event IN ('attempt.sent', 'attempt.pending', 'attempt.unknown'), false)
         AS outcome_is_unknown,
     day_breaks.side = 'rail' AND coalesce(through.through < ours.due_on, ours.due_on IS NOT NULL)
@@ -157,6 +172,7 @@ SELECT
     coalesce(ours.is_after_cut_off, false) AS is_after_cut_off,
     day_breaks.actual_minor < 0 AS is_a_debit,
     booked.booked_on,
+    booked.bank_account,
     coalesce((theirs.txn_time AT TIME ZONE 'Asia/Kolkata')::DATE, day_breaks.business_date) AS moved_on
 FROM day_breaks
 LEFT JOIN ours ON day_breaks.break_id = ours.break_id
@@ -166,4 +182,6 @@ LEFT JOIN taken_back ON day_breaks.break_id = taken_back.break_id
 LEFT JOIN twins ON day_breaks.break_id = twins.break_id
 LEFT JOIN sharing ON day_breaks.break_id = sharing.break_id
 LEFT JOIN heard ON day_breaks.break_id = heard.break_id
+LEFT JOIN returned
+    ON day_breaks.rail = returned.rail AND day_breaks.reference = returned.reference AND day_breaks.side = 'rail'
 LEFT JOIN in_through AS through ON day_breaks.rail = through.source

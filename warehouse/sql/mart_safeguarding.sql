@@ -39,7 +39,10 @@ house AS (
         coalesce(sum(minor) FILTER (code LIKE 'refunds:%:payable'), 0)::BIGINT AS refunds_minor,
         coalesce(sum(minor) FILTER (code LIKE 'payouts:%:in_transit'), 0)::BIGINT AS payouts_in_transit_minor,
         greatest(coalesce(sum(minor) FILTER (code = 'suspense:bank'), 0), 0)::BIGINT AS unexplained_minor,
-        -coalesce(sum(minor) FILTER (code LIKE 'rail:%'), 0)::BIGINT AS not_yet_received_minor,
+        -- What a rail owes and does not show, or has paid and did not owe, is in its suspense.
+        -coalesce(
+            sum(minor) FILTER (code LIKE 'rail:%' OR code LIKE 'suspense:%' AND code <> 'suspense:bank'), 0
+        )::BIGINT AS not_yet_received_minor,
         -coalesce(sum(minor) FILTER (code LIKE 'bank:%'), 0)::BIGINT AS bank_minor
     FROM balance
     GROUP BY currency

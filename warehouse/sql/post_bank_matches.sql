@@ -8,7 +8,8 @@ SELECT
     found.reference,
     found.amount_minor,
     found.currency,
-    line.booking_date AS booked_on
+    line.booking_date AS booked_on,
+    line.account
 FROM recon_matches AS found
 INNER JOIN stg_bank_lines AS line ON found.bank_id = line.line_id
 WHERE found.business_date = $day AND found.side = 'bank'

@@ -3,6 +3,7 @@
 -- owner: finance
 SELECT
     line_id AS row_id,
+    account,
     amount_minor,
     currency,
     booking_date AS day,

@@ -1,4 +1,4 @@
--- grain: one rail, or '*bank' for the bank: the last day its files have told us about
+-- grain: one rail, or '*bank' for our accounts: the last day that its files, all theirs, told of
 -- inputs: raw_rail_rows, raw_bank_balances, raw_bank_files
 -- owner: finance
 SELECT
@@ -9,7 +9,15 @@ GROUP BY rail
 UNION ALL
 SELECT
     '*bank' AS source,
-    max(balance.closing_date) AS through
-FROM raw_bank_balances AS balance
-INNER JOIN raw_bank_files AS file ON balance.file_sha256 = file.file_sha256
-WHERE file.format NOT IN ('camt.052', 'camt.054', 'mt942')
+    min(through) AS through
+FROM (
+    SELECT
+        balance.account,
+        max(balance.closing_date) AS through
+    FROM raw_bank_balances AS balance
+    INNER JOIN raw_bank_files AS file ON balance.file_sha256 = file.file_sha256
+    WHERE file.format NOT IN ('camt.052', 'camt.054', 'mt942')
+    GROUP BY balance.account
+    -- All that still send statements must have told; an account that was closed sends none.
+    QUALIFY max(balance.closing_date) >= max(max(balance.closing_date)) OVER () - 7
+)

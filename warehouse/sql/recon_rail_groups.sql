@@ -49,7 +49,8 @@ dated AS (
         AND (ledger_copies = 1 AND $sums_of_rail::BOOLEAN OR rail_copies = 1 AND $sums_of_ledger::BOOLEAN) AS is_even,
         -- Once the file of the row's bank day has come, or its window has passed, it is missing.
         $as_of::DATE IS NULL
-        OR coalesce(heard.through >= grouped.due_on, false)
+        -- A switch's last cycle of a day is not in its first file.
+        OR coalesce(heard.through >= grouped.due_on AND grouped.due_on < $as_of::DATE, false)
         OR coalesce($as_of::DATE > own.rail_last, false) AS is_due
     FROM grouped
     LEFT JOIN in_due AS own

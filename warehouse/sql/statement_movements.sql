@@ -120,8 +120,8 @@ SELECT
         posted.metadata ->> '$.rail_reference', caused.rail_reference, refund.rail_reference, ''
     ) AS rail_reference,
     CASE
-        WHEN posted.kind IN ('capture', 'payout_sent') THEN NULL
-        WHEN posted.kind = 'payout_returned' THEN caused.began_on
+        WHEN posted.kind IN ('capture', 'payout_sent', 'payout_found') THEN NULL
+        WHEN posted.kind IN ('payout_returned', 'payout_found_returned') THEN caused.began_on
         ELSE payment.began_on
     END AS original_date,
     coalesce(refund.reason, caused.reason, '') AS reason,

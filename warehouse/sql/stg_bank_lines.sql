@@ -8,7 +8,10 @@ SELECT
     line.booking_date,
     line.amount_minor,
     line.currency,
-    nullif(line.bank_reference, '') AS utr,
+    -- SWIFT's field holds 16 characters; the UTR of an RTGS credit has 22 and stands in the information.
+    coalesce(
+        CASE WHEN file.format = 'mt940' THEN (line.details ->> '$[0].utr') END, nullif(line.bank_reference, '')
+    ) AS utr,
     nullif(line.reference, '') AS reference,
     line.narrative,
     line.file_sha256

@@ -1,15 +1,23 @@
 -- grain: one capture, reversal, confirmed refund or lost dispute on a rail's receivable (all but
---   captures negative)
+--   captures negative); what came late or has no place here is one of them to the rail
 -- inputs: raw_entries, raw_transactions, raw_accounts
 -- owner: finance
 SELECT
     entry.id::VARCHAR AS entry_id,
     entry.transaction_id,
-    posted.metadata ->> '$.payment_id' AS payment_id,
+    -- Money that came late is a payment by itself to the rail, and so is its return.
+    coalesce(posted.metadata ->> '$.late_attempt_id', posted.metadata ->> '$.payment_id') AS payment_id,
     -- In the words of the rails' files.
     CASE posted.kind
         WHEN 'refund_confirmed' THEN 'refund'
         WHEN 'dispute_lost' THEN 'chargeback'
+        WHEN 'late_money' THEN 'capture'
+        WHEN 'late_money_reversed' THEN 'reversal'
+        WHEN 'late_money_refunded' THEN 'refund'
+        WHEN 'unplaced_capture' THEN 'capture'
+        WHEN 'unplaced_reversal' THEN 'reversal'
+        WHEN 'unplaced_refund' THEN 'refund'
+        WHEN 'unplaced_chargeback' THEN 'chargeback'
         ELSE posted.kind
     END AS kind,
     posted.reference,
@@ -25,5 +33,9 @@ INNER JOIN raw_transactions AS posted
 INNER JOIN raw_accounts AS account ON entry.account_id = account.id
 WHERE entry.business_date = $day
     AND entry.layer = 'posted'
-    AND posted.kind IN ('capture', 'reversal', 'refund_confirmed', 'dispute_lost')
+    AND posted.kind IN (
+        'capture', 'reversal', 'refund_confirmed', 'dispute_lost', 'late_money', 'late_money_reversed',
+        'late_money_refunded', 'unplaced_capture', 'unplaced_reversal', 'unplaced_refund',
+        'unplaced_chargeback'
+    )
     AND account.code LIKE 'rail:%:receivable'

@@ -15,7 +15,8 @@ WITH event AS (
     WHERE aggregate_type = 'payment' AND "timestamp" >= $day::TIMESTAMP - INTERVAL 330 MINUTE
 ),
 
--- Requests to a rail and their failures leave the state as it was, as does what was not captured.
+-- Requests to a rail and their failures leave the state as it was, as does what was not captured
+-- and money that came too late.
 state AS (
     SELECT
         aggregate_id,
@@ -25,7 +26,8 @@ state AS (
     WHERE event_type NOT LIKE '%\_requested' ESCAPE '\'
         AND event_type NOT IN (
             'payment.capture_failed', 'payment.void_failed', 'payment.refund_failed', 'payment.reversal_failed',
-            'payment.authorization_released'
+            'payment.authorization_released', 'payment.late_money', 'payment.late_money_returned',
+            'payment.late_return_failed', 'payment.unplaced_money'
         )
     GROUP BY aggregate_id
 ),

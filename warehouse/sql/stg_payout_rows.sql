@@ -16,11 +16,15 @@ INNER JOIN raw_transactions AS posted
 INNER JOIN raw_accounts AS account ON entry.account_id = account.id
 WHERE entry.business_date = $day
     AND entry.layer = 'posted'
-    AND posted.kind = 'payout_sent'
+    AND posted.kind IN ('payout_sent', 'payout_found', 'unplaced_payout')
     AND account.code LIKE 'payouts:%:in_transit'
-    -- What the bank refused never left it: no line is to be expected.
+    -- What the bank refused never left it: no line is to be expected. What it had paid after all, or
+    -- paid twice, did.
     AND NOT EXISTS (
         SELECT 1
         FROM raw_transactions AS returned
-        WHERE returned.kind = 'payout_returned' AND returned.reference = posted.reference
+        WHERE returned.reference = posted.reference
+            AND returned.kind = CASE posted.kind
+                WHEN 'payout_sent' THEN 'payout_returned' WHEN 'payout_found' THEN 'payout_found_returned'
+            END
     )

@@ -73,6 +73,8 @@ _TITLES: Final = {
     "refund_failed": "Refund returned",
     "payout_sent": "Payout to your bank account",
     "payout_returned": "Payout returned by the bank",
+    "payout_found": "Payout to your bank account",
+    "payout_found_returned": "Payout returned by the bank",
     "reversal": "Payment reversed",
     "dispute_lost": "Dispute lost",
     "fee_returned": "Fee returned with a refund",
@@ -88,6 +90,8 @@ _REASONS: Final = {
     "reversal": "Payment undone before it was settled",
     "fee_returned": "Refund of the payment",
     "payout_returned": "Not credited by the bank",
+    "payout_found": "Credited by the bank after it had said no",
+    "payout_found_returned": "Not credited by the bank",
 }
 _NETWORKS: Final = {
     "visa": "Visa",
@@ -196,7 +200,7 @@ def _title(movement: Movement) -> str:
     plain = movement.kind.replace("_", " ").capitalize()
     title = _CHARGE_NAMES.get(movement.kind) or _TITLES.get(movement.kind, plain)
     words = [title]
-    if movement.kind in {"payout_sent", "payout_returned"}:
+    if movement.kind.startswith("payout_"):
         words += _settled(movement)
     elif movement.dispute_id:
         words.append(movement.dispute_id)
