@@ -63,7 +63,7 @@ test-integration: $(READY) ## Each part against the real thing beside it
 	$(BIN)/python -m pytest tests/integration tests/contract $(ARGS)
 
 test-e2e: $(READY) ## The whole system, as its users meet it
-	$(BIN)/python -m pytest tests/e2e $(ARGS)
+	$(BIN)/python -m pytest tests/e2e --whole $(ARGS)
 
 simulate: $(READY) ## Random operations, audited after each (ARGS="--seed 7 --steps 20000")
 	$(BIN)/python -m tests.simulation $(ARGS)

@@ -43,6 +43,7 @@ _PREFIXES = {
     "settlement_id": "stl",
     "attempt_id": "att",
     "original_id": "att",
+    "late_attempt_id": "att",
 }
 
 

@@ -23,6 +23,12 @@ hypothesis.settings.load_profile("khata")
 _TODAY = datetime.now(UTC).date()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--whole", action="store_true", help="long tests at their full length (make test-e2e)"
+    )
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"

@@ -87,6 +87,10 @@ class ScriptedRails(dict[str, ScriptedRail]):
         self[name] = ScriptedRail(name)
         return self[name]
 
+    @property
+    def names(self) -> list[str]:
+        return list(self)
+
 
 class HeldRail:
     """Another rail that answers the operations it holds only once it is let go; each call that

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from online.app import create_app
 from online.kernel.clock import write_offset
 from online.merchants.service import NewMerchant
-from online.operations.worker import recover_once
+from online.operations.recovery import recover_once
 from online.platform.settings import ROOT, Settings, load_settings
 from online.services import Services, build_services
 from tests.databases import PASSWORDS
@@ -42,6 +42,7 @@ def settings_for(database_url: str, data_dir: Path, **environ: str) -> Settings:
         "KHATA_DATABASE__POSTGRES__ROLE": "",
         "KHATA_SANDBOX__RAILS_IN_PROCESS": "true",
         "KHATA_RECOVERY__MIN_INTERVAL_S": "90",
+        "KHATA_RECOVERY__PENDING_INTERVAL_S": "90",
         "KHATA_RECOVERY__NOT_FOUND_FINAL_AFTER_S": "300",
     }
     return load_settings(ROOT / "config" / "dev.yaml", environ=known | environ)

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from online.attempts.domain import Attempt, Schedule
+from online.attempts.domain import Attempt
+from online.attempts.schedule import Pace, Schedule, Schedules
 from online.attempts.service import Attempts
 from online.breaks import workflow as breaks
 from online.breaks.service import Breaks
@@ -63,9 +64,10 @@ from tests.risk import FixedTerms, risk_on
 META = Metadata(actor="test")
 PAYOUT_RAIL = "bank_hdfc"
 RAILS = ("upi_hdfc", "card_a")
+PACE = Pace(max_enquiries=3, min_interval=timedelta(seconds=90))
 SCHEDULE = Schedule(
-    max_enquiries=3,
-    min_interval=timedelta(seconds=90),
+    unknown=PACE,
+    pending=PACE,
     not_found_final_after=timedelta(seconds=300),
     answer_within=timedelta(seconds=30),
 )
@@ -97,7 +99,7 @@ class House:
         self.database = Database(database_url, size=20)
         self.writer = Writer(self.database)
         self.routing = Routing([_route("upi_hdfc", "upi"), _route("card_a", "card")])
-        self.attempts = Attempts(self.rails, SCHEDULE, self.clock, self.routing)
+        self.attempts = Attempts(self.rails, Schedules(SCHEDULE), self.clock, self.routing)
         self.merchants = Merchants(self.database, self.clock, None)  # type: ignore[arg-type]
         self.risk_terms = FixedTerms()
         self.risk = risk_on(self.database, terms=self.risk_terms)

@@ -17,6 +17,7 @@ from online.platform.openapi_examples import Example, filled, load_examples
 from online.platform.settings import ROOT
 from online.security.domain import STAFF_SCOPES
 from online.security.service import NewClient
+from tests.callbacks import signed
 from tests.contract.live import Live
 
 FOLDER = ROOT / "docs" / "examples"
@@ -55,10 +56,14 @@ class Player:
             lines = [msgspec.json.encode(line) for line in self._filled(example.lines)]
             about["content"] = b"\n".join(lines)
             about["headers"] |= NDJSON
+        elif example.as_ == "rail":
+            about["content"] = msgspec.json.encode(self._filled(example.body))
+            about["headers"] |= signed(self.live.services, self._value("rail"), about["content"])
         elif example.body is not None:
             about["json"] = self._filled(example.body)
         about["params"] = self._filled(example.query)
         answer = self.live.request(method, self._address(template, example), **about)
+        self.live.call(self.live.services.callbacks.idle)
         for name, place in example.keep.items() if answer.status_code == example.status else ():
             self.variables[name] = _found(answer.json(), place)
         return answer
@@ -78,7 +83,7 @@ class Player:
     def credentials(self, who: str) -> dict[str, str]:
         """Of a client that signed in within the token's life by the clock, which examples move."""
         match who:
-            case "nobody":
+            case "nobody" | "rail":
                 return {}
             case "admin":
                 token = self._admin_token

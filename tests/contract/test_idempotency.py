@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
-from online.routing.health import HealthBook
+from online.routing.breakers import LocalBreakers
 from tests.fakes import UNKNOWN
 from tests.gateways import UPI, gateway_on, settings_for, upi
 
@@ -104,13 +104,12 @@ async def test_many_at_once_make_one_payment(gateway):
 
 async def test_a_5xx_is_never_the_final_answer(gateway):
     routing = gateway.services.routing
-    names = list(routing.health())
-    for route, _ in product(names, range(20)):
-        routing.record(route, UNKNOWN, 1)
+    for route, _ in product(routing.names, range(20)):
+        routing.record(route, "authorize", UNKNOWN, 1)
     refused = await gateway.post("/payments", PAY, key="later")
     assert code(refused) == (503, "route_unavailable")
     assert (await gateway.get("/idempotency-keys/later")).status_code == 404
-    routing._book = HealthBook(names)  # the rails are well again
+    routing._book = LocalBreakers()  # the rails are well again
     paid = await gateway.post("/payments", PAY, key="later")
     assert (paid.status_code, paid.json()["status"]) == (201, "captured")
     assert "Idempotent-Replayed" not in paid.headers

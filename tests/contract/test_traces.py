@@ -104,6 +104,11 @@ async def test_a_payment_is_followed_from_the_intent_to_the_books(gateway):
 
     (decision,) = found["decisions"]
     assert decision["attempt_id"] == authorize["id"]
+    said = authorize["answers"][0]
+    assert decision["attempt"] == {
+        "number": 1, "status": "succeeded", "code": said["code"],
+        "latency_ms": said["latency_ms"],
+    }  # fmt: skip
     assert decision["risk"]["decision"] == "allow"
     assert decision["route"]["route"] == authorize["route"] == "card_a"
 
@@ -208,12 +213,29 @@ async def test_a_merchant_is_told_the_decision_and_ours_how_it_was_made(gateway)
     payment = await gateway.pay()
     (short,) = (await trace(gateway, payment["id"]))["decisions"]
     assert set(short["risk"]) == {"score", "level", "decision", "model_version", "rules_version"}
-    assert set(short["route"]) == {"route", "strategy", "reason"}
+    assert set(short["route"]) == {"route", "strategy", "reason", "candidates"}
+    assert {name for each in short["route"]["candidates"] for name in each} == {
+        "name", "eligible", "reason",
+    }  # fmt: skip
     auditor = await gateway.credentials("payments:read")
     (whole,) = (await trace(gateway, payment["id"], auditor))["decisions"]
     assert {"features", "factors", "snapshot"} <= set(whole["risk"])
-    assert "candidates" in whole["route"]
+    (chosen,) = (c for c in whole["route"]["candidates"] if c["name"] == payment["route"])
+    assert {"score", "fee_bps", "propensity_bps"} <= set(chosen)
     assert short["risk"].items() <= whole["risk"].items()
+
+
+async def test_each_try_of_a_cascade_has_its_decision_and_its_outcome(gateway):
+    failed = await gateway.pay(5_00, upi("techfail@khata"))
+    auditor = await gateway.credentials("payments:read")
+    found = await trace(gateway, failed["id"], auditor)
+    first, second = found["decisions"]
+    assert [each["route"]["route"] for each in (first, second)] == ["upi_hdfc", "upi_icici"]
+    assert [each["attempt"]["number"] for each in (first, second)] == [1, 2]
+    assert {each["attempt"]["status"] for each in (first, second)} == {"failed"}
+    assert [a["id"] for a in found["attempts"]] == [first["attempt_id"], second["attempt_id"]]
+    reasons = {each["name"]: each["reason"] for each in second["route"]["candidates"]}
+    assert (reasons["upi_hdfc"], reasons["upi_icici"]) == ("already_tried", "ok")
 
 
 async def test_a_trace_is_nobody_elses_business(gateway, service):

@@ -45,7 +45,6 @@ def test_what_is_open_to_anyone_is_known(app: Litestar):
         "GET /schema/page.js",
         "GET /schema/openapi.json",
         "POST /internal/rails/{rail:str}/callbacks",
-        "POST /internal/rails/{rail:str}/disputes",
     }
 
 

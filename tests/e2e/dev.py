@@ -1,11 +1,13 @@
 """`python -m online dev` as a user runs it: started, read, killed in part, stopped."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,8 +20,9 @@ from tests.architecture.source import ROOT
 class Dev:
     """One run. `about` is the line it prints when it is ready."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, settings: Mapping[str, str] = {}) -> None:
         self.data_dir = data_dir
+        self._settings = settings
         self.about: dict[str, str] = {}
 
     def __enter__(self) -> "Dev":
@@ -31,7 +34,7 @@ class Dev:
                 *("--data", str(self.data_dir)),
             ],
             cwd=ROOT,
-            env=clean,
+            env=clean | self._settings,
             stdout=subprocess.PIPE,
             stderr=self._errors,
         )
@@ -81,9 +84,14 @@ class Dev:
 
     def kill(self, *commands: str) -> int:
         """SIGKILL to our own descendants that run one of `commands`; answers how many."""
+        self._signal(signal.SIGSTOP, commands)  # or one of them starts another meanwhile
+        return self._signal(signal.SIGKILL, commands)
+
+    def _signal(self, number: signal.Signals, commands: tuple[str, ...]) -> int:
         victims = [pid for pid, line in self.descendants() if any(c in line for c in commands)]
         for pid in victims:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it ended meanwhile
+                os.kill(pid, number)
         return len(victims)
 
     def descendants(self) -> list[tuple[int, str]]:

@@ -6,7 +6,7 @@ as the owner, on parents and on partitions. Nothing here goes through the servic
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from uuid import UUID, uuid4
 
@@ -348,6 +348,13 @@ def test_floors_and_ceilings_give_way_by_what_is_noted_as_forced(app, posted, fo
         ({"captured": 60, "authorized": 60, "refunded": -1}, "payments_refund_cap"),
         ({"captured": 60, "authorized": 60, "refund_open": -1}, "payments_refund_cap"),
         ({"captured": 60, "authorized": 60, "reversed": -1}, "payments_refund_cap"),
+        ({"late": 60, "late_returned": 60}, None),
+        ({"late": 60, "late_returned": 61}, "payments_late_cap"),
+        ({"late": 60, "late_returned": 30, "late_returning": 30}, None),
+        ({"late": 60, "late_returned": 30, "late_returning": 31}, "payments_late_cap"),
+        ({"late": -1}, "payments_late_cap"),
+        ({"late": 60, "late_returning": -1}, "payments_late_cap"),
+        ({"late": 60, "late_returned": -1}, "payments_late_cap"),
     ],
 )
 def test_caps_of_a_payment(app, amounts, constraint):
@@ -483,3 +490,78 @@ def test_a_month_that_comes_later_is_as_safe(owner):
 def test_the_service_cannot_undo_the_rules(app, statement):
     with pytest.raises((errors.InsufficientPrivilege, errors.InvalidParameterValue)):
         app.execute(statement)
+
+
+# ── what rails have told ─────────────────────────────────────────────────────────────────
+
+
+def add_callback(connection, name="cb_1", *, days_ago=0, verdict=None, **changes):
+    values = {
+        "id": uuid4(),
+        "rail": "upi_hdfc",
+        "callback_id": name,
+        "received_at": NOW - timedelta(days=days_ago),
+        "secret": 1,
+        "digest": b"d" * 32,
+        "raw": b"sealed",
+        "raw_key": "rail_callbacks-1",
+        "next_try_at": None if verdict else NOW,
+        "processed_at": NOW if verdict else None,
+        "verdict": verdict,
+    } | changes
+    values = {column: value for column, value in values.items() if value is not None}
+    connection.execute(
+        sql.SQL("insert into rail_callbacks ({}) values ({})").format(
+            sql.SQL(", ").join(map(sql.Identifier, values)),
+            sql.SQL(", ").join(map(sql.Placeholder, values)),
+        ),
+        values,
+    )
+
+
+def test_a_callback_is_kept_once(owner):
+    add_callback(owner)
+    with pytest.raises(errors.UniqueViolation):
+        add_callback(owner)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"verdict": "believed", "processed_at": None},
+        {"verdict": "believed", "next_try_at": NOW},
+        {"next_try_at": None},
+        {"verdict": "wrong"},
+        {"raw": b""},
+        {"digest": b"short"},
+        {"secret": 0},
+        {"tries": -1},
+        {"rail": "UPI"},
+        {"sequence": -1},
+    ],
+)
+def test_a_callback_that_cannot_be_is_refused(owner, wrong):
+    with pytest.raises(errors.CheckViolation):
+        add_callback(owner, **wrong)
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["update rail_callbacks set raw = 'x'", "update rail_callbacks set digest = 'x'",
+     "update rail_callbacks set received_at = now()", "delete from rail_callbacks",
+     "truncate rail_callbacks"],
+)  # fmt: skip
+def test_what_a_rail_said_cannot_be_changed_by_the_service(app, change):
+    add_callback(app)
+    with pytest.raises(errors.InsufficientPrivilege):
+        app.execute(change)
+
+
+def test_a_callback_that_waits_is_not_forgotten(owner):
+    add_callback(owner, "old", days_ago=40, verdict="believed")
+    add_callback(owner, "young", days_ago=1, verdict="believed")
+    add_callback(owner, "waits", days_ago=40)
+    forget = "select khata_forget_rail_callbacks(%s, 10)"
+    assert owner.execute(forget, [NOW - timedelta(days=30)]).fetchone() == (1,)
+    left = owner.execute("select callback_id from rail_callbacks order by 1").fetchall()
+    assert left == [("waits",), ("young",)]

@@ -1,4 +1,4 @@
-"""Disputes over HTTP: a merchant's reads and evidence, a rail's hints and files."""
+"""Disputes over HTTP: a merchant's reads and evidence, a rail's callbacks and files."""
 
 import asyncio
 import json
@@ -12,6 +12,7 @@ import pytest
 
 from online.kernel import ids
 from online.rails.domain import Rail, RailDispute
+from tests.callbacks import body_of, tell
 from tests.gateways import Gateway, gateway_on, settings_for
 
 pytestmark = pytest.mark.anyio
@@ -110,9 +111,10 @@ class Desk:
             respond_by=self.gateway.services.clock.now() + timedelta(days=7),
         )
 
-    async def hint(self, reference: object, rail: str = "card_a") -> httpx.Response:
-        path = f"/internal/rails/{rail}/disputes"
-        return await self.gateway.client.post(path, json={"reference": reference})
+    async def told(self, reference: str, status: str = "open") -> httpx.Response:
+        """The rail says that there is news of a dispute."""
+        body = body_of(reference, status, type="dispute")
+        return await tell(self.gateway.services, self.gateway.client, "card_a", body)
 
 
 @pytest.fixture
@@ -315,26 +317,19 @@ async def test_a_file_is_for_the_service_alone(desk: Desk):
     assert await desk.gateway.scalar("select count(*) from disputes") == 0
 
 
-async def test_a_hint_makes_us_ask_and_twenty_make_one_dispute(desk: Desk):
+async def test_a_callback_makes_us_ask_and_twenty_make_one_dispute(desk: Desk):
     payment = await desk.payment()
     line = await desk.line(payment)
-    assert (await desk.hint("CB1")).status_code == 202
+    assert (await desk.told("CB1")).status_code == 202
     assert await desk.gateway.scalar("select count(*) from disputes") == 0
     desk.tell(line)
     answers = await asyncio.gather(
-        *(desk.hint("CB1") for _ in range(20)), *(desk.file(line) for _ in range(5))
+        *(desk.told("CB1") for _ in range(20)), *(desk.file(line) for _ in range(5))
     )
     assert {answer.status_code for answer in answers} == {200, 202}
     assert await desk.gateway.scalar("select count(*) from disputes") == 1
     desk.tell(line | {"status": "won"})
-    assert (await desk.hint("CB1")).status_code == 202
+    # What it says of the dispute is not believed: the rail is asked.
+    assert (await desk.told("CB1", "lost")).status_code == 202
     shown = (await desk.gateway.get("/disputes")).json()["data"]
     assert [each["status"] for each in shown] == ["won"]
-    assert (await desk.hint("CB1", rail="no_such_rail")).status_code == 404
-
-
-@pytest.mark.parametrize("reference", ["", "../void", "a/b", "a b", "é", "x" * 101, None, 7])
-async def test_a_hint_names_a_dispute_and_nothing_else(desk: Desk, reference: object):
-    answer = await desk.hint(reference)
-    assert answer.status_code == 422
-    assert answer.json()["param"] == "reference"

@@ -13,9 +13,6 @@ import pytest
 from litestar import Litestar
 from litestar.di import Provide
 
-from online.attempts import routes as attempts_routes
-from online.attempts.domain import Attempt
-from online.attempts.routes import CallbackDesk
 from online.breaks import routes as breaks_routes
 from online.kernel import ids
 from online.kernel.clock import business_date
@@ -39,7 +36,7 @@ from online.security.domain import (
 from online.settlements import routes as settlements_routes
 from online.statements import routes as statements_routes
 from online.work import routes as work_routes
-from tests.fakes import APPROVED, PENDING, UNKNOWN
+from tests.fakes import APPROVED, UNKNOWN
 from tests.house import META, House, house_on, pending_code
 
 pytestmark = pytest.mark.anyio
@@ -47,7 +44,6 @@ pytestmark = pytest.mark.anyio
 SERVICE = Principal(kind=Kind.SERVICE, subject="svc", scopes=SERVICE_SCOPES, livemode=False)
 ADMIN = Principal(kind=Kind.ADMIN, subject="admin", scopes=ADMIN_SCOPES, livemode=False)
 MODULES = (
-    attempts_routes,
     breaks_routes,
     postings_routes,
     refunds_routes,
@@ -72,12 +68,6 @@ class Api:
             "breaks": house.breaks,
             "workflow": house.break_workflow,
             "work": house.work,
-            "callbacks": CallbackDesk(
-                database=house.database,
-                attempts=house.attempts,
-                clock=house.clock,
-                resolve=self._resolve,
-            ),
         }
         routers = [
             router
@@ -93,10 +83,6 @@ class Api:
             transport=httpx.ASGITransport(app=wrap(app)),  # type: ignore[arg-type]
             base_url="http://khata",
         )
-
-    async def _resolve(self, attempt: Attempt, _: str) -> None:
-        assert attempt.operation == "refund"
-        await self.house.refunds.resolve(attempt, META)
 
     def as_merchant(self, merchant_id: UUID) -> None:
         self.caller = Principal(
@@ -144,7 +130,7 @@ def test_internal_routes_are_for_the_service_alone():
                     access: Access = handler.opt[OPT]
                     if route.path.startswith("/internal/v1"):
                         assert access.scopes == SERVICE_SCOPES, route.path
-                    assert access.public is route.path.endswith("/callbacks"), route.path
+                    assert not access.public, route.path
 
 
 # ── postings ─────────────────────────────────────────────────────────────────────────────
@@ -520,44 +506,6 @@ async def test_finance_pages_through_breaks(api: Api):
     assert page["has_more"] is False
     assert (await api.client.get("/api/v1/breaks?limit=0")).status_code == 422
     assert (await api.client.get("/api/v1/breaks?starting_after=x")).status_code == 422
-
-
-# ── callbacks ────────────────────────────────────────────────────────────────────────────
-
-
-async def nudge(api: Api, rail: str, reference: str) -> int:
-    path = f"/internal/rails/{rail}/callbacks"
-    return (await api.client.post(path, json={"reference": reference})).status_code
-
-
-async def test_a_callback_makes_us_ask_and_is_not_believed(api: Api):
-    house = api.house
-    merchant = await house.merchant()
-    payment = await house.pay(merchant, 10_000)
-    rail = house.rails["upi_hdfc"]
-    rail.next.append(PENDING)
-    refund = await house.refund(payment, 1_000)
-    attempt = await house.open_attempt("refund")
-    rail.enquiries.extend([UNKNOWN, APPROVED])
-    assert await nudge(api, "upi_hdfc", attempt.reference) == 202  # says nothing yet
-    assert (await house.refunds.get(refund.id, merchant.id)).status == "unknown"
-    assert await nudge(api, "card_a", attempt.reference) == 202  # not this rail's to say
-    assert len(rail.enquiries) == 1
-
-
-async def test_a_callback_resolves_what_waits(api: Api):
-    house = api.house
-    merchant = await house.merchant()
-    payment = await house.pay(merchant, 10_000)
-    rail = house.rails["upi_hdfc"]
-    rail.next.append(PENDING)
-    refund = await house.refund(payment, 1_000)
-    attempt = await house.open_attempt("refund")
-    rail.enquiries.append(APPROVED)
-    assert await nudge(api, "upi_hdfc", attempt.reference) == 202
-    assert (await house.refunds.get(refund.id, merchant.id)).status == "succeeded"
-    assert await nudge(api, "upi_hdfc", ids.encode("att", UUID(int=1))) == 202  # nobody's
-    assert await nudge(api, "upi_hdfc", "att_x") == 422
 
 
 # ── refunds ──────────────────────────────────────────────────────────────────────────────

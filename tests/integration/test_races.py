@@ -14,8 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
+from online.operations.recovery import recover_once
 from online.operations.verify import verify_books
-from online.operations.worker import expire_once, recover_once
+from online.operations.worker import expire_once
 from tests.gateways import UPI, Gateway, gateway_on, settings_for, upi
 
 pytestmark = pytest.mark.anyio

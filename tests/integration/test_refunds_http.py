@@ -4,7 +4,8 @@ import pytest
 
 from online.kernel import ids
 from online.operations.verify import verify_books
-from tests.fakes import APPROVED, DECLINED, PENDING, ScriptedRail
+from tests.callbacks import body_of, tell
+from tests.fakes import DECLINED, PENDING, ScriptedRail
 from tests.gateways import gateway_on, settings_for, upi
 
 pytestmark = pytest.mark.anyio
@@ -69,9 +70,8 @@ async def test_a_slow_rail_is_answered_202_and_ends_by_its_callback(gateway, rai
     again = await refund(gateway, paid, 400_00, key="slow")
     assert (again.status_code, again.json()) == (202, first.json())
     assert len(rail.asked) == 2
-    rail.enquiries.append(APPROVED)
-    hint = {"reference": rail.asked[1].reference}
-    answer = await gateway.client.post("/internal/rails/upi_hdfc/callbacks", json=hint)
+    body = body_of(rail.asked[1].reference)
+    answer = await tell(gateway.services, gateway.client, "upi_hdfc", body)
     assert answer.status_code == 202
     done = await gateway.get(f"/refunds/{first.json()['id']}")
     assert done.json()["status"] == "succeeded"

@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +190,7 @@ def test_fifty_copies_at_once_have_one_effect(banks: Banks) -> None:
             "bank_day",
         ),
         ("POST /admin/faults", b'{"bank_day": "2026-11-16", "missing": -1}', 400, "missing"),
-        ("POST /admin/opening", b'{"bank": "icici", "amount_minor": 1}', 400, "bank"),
+        ("POST /admin/opening", b'{"bank": "axis", "amount_minor": 1}', 400, "bank"),
         (
             "POST /admin/disputes",
             b'{"original_reference": "att_nobody"}',
@@ -374,85 +373,9 @@ def test_the_address_of_the_page_is_a_setting(tmp_path: Path) -> None:
         banks.close()
 
 
-class _Ear(BaseHTTPRequestHandler):
-    """Writes down what the sandbox tells a gateway."""
-
-    heard: list[tuple[str, bytes]]
-
-    def do_POST(self) -> None:
-        content = self.rfile.read(int(self.headers["Content-Length"]))
-        self.heard.append((self.path, content))
-        self.send_response(204)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Quiet."""
-
-
-def test_the_gateway_is_nudged_when_a_pending_payment_ends(tmp_path: Path) -> None:
-    _Ear.heard = []
-    server = HTTPServer(("127.0.0.1", 0), _Ear)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    banks = Banks(tmp_path, "--callback-url", f"http://127.0.0.1:{server.server_port}")
-    try:
-        assert banks.authorize("att_link", payer_vpa=None).json()["status"] == "pending"
-        assert banks.authorize("att_later", payer_vpa="pending@khata").json()["code"] == "01"
-        banks.client.post("/payer/approve", json={"reference": "att_link"})
-        banks.wait_until(lambda: len(_Ear.heard) == 2)
-        assert {content for _, content in _Ear.heard} == {
-            b'{"reference":"att_link"}',
-            b'{"reference":"att_later"}',
-        }
-        assert {path for path, _ in _Ear.heard} == {"/internal/rails/upi_hdfc/callbacks"}
-        banks.wait_until(lambda: banks.enquire("att_later")["status"] == "approved")
-    finally:
-        banks.close()
-        server.shutdown()
-
-
-def test_the_gateway_is_nudged_about_challenges_refunds_and_disputes(tmp_path: Path) -> None:
-    _Ear.heard = []
-    server = HTTPServer(("127.0.0.1", 0), _Ear)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    banks = Banks(tmp_path, "--callback-url", f"http://127.0.0.1:{server.server_port}")
-    try:
-        banks.client.post(challenge(banks, "att_page"), data={"result": "approve"})
-        paid = {
-            "reference": "att_disputed",
-            "amount": 150_000,
-            "currency": "INR",
-            "card": {"pan": "4000000000000259", "exp_month": 12, "exp_year": 2031},
-        }
-        refund = {
-            "reference": "att_refund",
-            "amount": 100_160,
-            "currency": "INR",
-            "original_reference": "att_page",
-        }
-        for operation, body_ in (("authorize", paid), ("refund", refund)):
-            banks.client.post(
-                f"/rails/card_a/{operation}",
-                headers={"Idempotency-Key": body_["reference"]},
-                json=body_,
-            )
-        banks.wait_until(lambda: len(_Ear.heard) == 3)
-        assert banks.admin("disputes/dsp_disputed/lost").json()["status"] == "lost"
-        opened = banks.admin("disputes", original_reference="att_page", amount=5).json()
-        assert (opened["reference"], opened["amount"]) == ("dsp_page", 5)
-        banks.wait_until(lambda: len(_Ear.heard) == 5)
-        path = "/internal/rails/card_a/"
-        assert sorted(_Ear.heard) == sorted(
-            [
-                (f"{path}callbacks", b'{"reference":"att_page"}'),
-                (f"{path}callbacks", b'{"reference":"att_refund"}'),
-                (f"{path}disputes", b'{"reference":"dsp_disputed"}'),
-                (f"{path}disputes", b'{"reference":"dsp_disputed"}'),
-                (f"{path}disputes", b'{"reference":"dsp_page"}'),
-            ]
-        )
-    finally:
-        banks.close()
-        server.shutdown()
+def _statements(day: str) -> list[str]:
+    """One of each bank, in its own format."""
+    return [f"hdfc_camt053_{day}.xml", f"icici_mt940_{day}.sta"]
 
 
 def test_days_close_by_the_shared_clock(tmp_path: Path) -> None:
@@ -467,6 +390,14 @@ def test_days_close_by_the_shared_clock(tmp_path: Path) -> None:
             assert banks.authorize(f"att_{number:04d}").status_code == 200
         early = banks.admin("close-day", bank_day="2026-11-17", inbox=str(inbox))
         assert early.status_code == 409
+        about: dict[str, Any] = {"bank_day": "2026-11-16", "inbox": str(inbox)}
+        assert banks.admin("close-cycle", cycle="XI", **about).status_code == 400
+        answer = banks.admin("close-cycle", cycle="V", **about).json()
+        cycle = "upi_hdfc_settlement_2026-11-16_c05.csv"
+        assert [Path(path).name for path in answer["files"]] == [cycle]
+        written = (inbox / cycle).read_bytes()
+        write_offset(clock, day.replace(hour=13, minute=30))
+        assert banks.authorize("att_later").status_code == 200
         names = []
         for after in (1, 2, 3):
             write_offset(clock, day.replace(hour=1) + timedelta(days=after))
@@ -474,13 +405,14 @@ def test_days_close_by_the_shared_clock(tmp_path: Path) -> None:
             answer = banks.admin("close-day", bank_day=closed, inbox=str(inbox))
             names.append([Path(path).name for path in answer.json()["files"]])
         assert names == [
-            ["hdfc_camt053_2026-11-16.xml", "upi_hdfc_settlement_2026-11-16.csv"],
-            ["hdfc_camt053_2026-11-17.xml"],
-            ["hdfc_camt053_2026-11-18.xml", "upi_hdfc_settlement_2026-11-18.csv"],
+            [*_statements("2026-11-16"), cycle, "upi_hdfc_settlement_2026-11-16_c07.csv"],
+            _statements("2026-11-17"),
+            [*_statements("2026-11-18"), "upi_hdfc_settlement_2026-11-18_c01.csv"],
         ]
-        assert len(list(inbox.iterdir())) == 5
+        assert len(list(inbox.iterdir())) == 9
         truth = banks.client.get("/admin/truth").json()
         assert len(truth["faults"]) == 11
+        assert (inbox / cycle).read_bytes() == written
         stored = (tmp_path / "sandbox" / "truth.json").read_bytes()
         assert httpx.Response(200, content=stored).json() == truth
     finally:

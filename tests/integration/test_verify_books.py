@@ -9,9 +9,12 @@ from datetime import timedelta
 import psycopg
 import pytest
 
+from online.kernel import ids
 from online.operations.verify import AGGREGATES, verify_books
+from online.rails.domain import Outcome, OutcomeKind
 from tests.architecture.source import ROOT
 from tests.databases import as_role, fresh_database
+from tests.fakes import ScriptedRail
 from tests.gateways import UPI, gateway_on, settings_for, upi
 
 KEYS = {"transactions", "entries", "events", "sum_zero", "balances_equal", "snapshots_equal"}
@@ -32,6 +35,26 @@ async def live_a_day(url, data_dir):
         refund = await gateway.post("/refunds", {"payment": paid["id"], "amount": 10_00})
         assert refund.status_code == 201, refund.text
         await gateway.recover(timedelta(seconds=125))
+        await come_late(gateway)
+
+
+async def come_late(gateway):
+    """The payer says yes when the merchant has given up; the money goes back, the second time."""
+    waiting = await gateway.pay(40_00, upi("pending@khata"))
+    canceled = await gateway.post(f"/payments/{waiting['id']}/cancel", {})
+    assert canceled.json()["status"] == "canceled", canceled.text
+    services, approved = gateway.services, Outcome(kind=OutcomeKind.APPROVED, code="00")
+    services.rails._rails["upi_hdfc"] = rail = ScriptedRail("upi_hdfc")
+    rail.next.append(Outcome(kind=OutcomeKind.DECLINED, code="12"))
+    async with services.database.connection() as connection:
+        payment_id = ids.decode("pay", waiting["id"])
+        attempts = await services.attempts.of_payment(connection, payment_id)
+    (authorize,) = (each for each in attempts if each.operation == "authorize")
+    await services.resolve(authorize, "test", approved)
+    gateway.later(timedelta(minutes=2))
+    assert await services.payments.return_late_due() == 1
+    shown = await gateway.payment(waiting["id"])
+    assert (shown["amount_late"], shown["amount_late_returned"]) == (40_00, 40_00)
 
 
 @pytest.fixture(scope="module")

@@ -26,8 +26,8 @@ def reachable(transitions: Table) -> set[Any]:
 
 
 def without_exit(transitions: Table, statuses: type[StrEnum]) -> set[Any]:
-    """Statuses that nothing leads out of."""
-    return set(statuses) - {status for status, _ in transitions}
+    """Statuses that nothing leads out of; a move that keeps the status leads nowhere."""
+    return set(statuses) - {status for (status, _), to in transitions.items() if to != status}
 
 
 def leads_to(transitions: Table, status: Any, targets: set[Any]) -> bool:

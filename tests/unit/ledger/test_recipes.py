@@ -22,6 +22,7 @@ PAYABLE = merchant_payable(MERCHANT)
 RESERVE = merchant_reserve(MERCHANT, "stl_1")
 DISPUTED = merchant_disputed(MERCHANT)
 RECEIVABLE, REFUNDS = "rail:card_a:receivable", "refunds:card_a:payable"
+SUSPENSE = "suspense:card_a"
 PAYOUTS = "payouts:bank_hdfc:in_transit"
 
 TABLE = {
@@ -61,6 +62,26 @@ TABLE = {
     "refund failed": (
         recipes.refund_failed("card_a", PENDING, 600),
         [(REFUNDS, -600), (PENDING.code, 600)],
+    ),
+    "late money": (
+        recipes.late_money("card_a", 600),
+        [(RECEIVABLE, -600), (REFUNDS, 600)],
+    ),
+    "late money returned": (
+        recipes.late_money_returned("card_a", 600),
+        [(REFUNDS, -600), (RECEIVABLE, 600)],
+    ),
+    "a capture that nobody has room for": (
+        recipes.unplaced_capture("card_a", 600),
+        [(RECEIVABLE, -600), (SUSPENSE, 600)],
+    ),
+    "money that went back beyond what was there": (
+        recipes.unplaced_return("card_a", 600),
+        [(SUSPENSE, -600), (RECEIVABLE, 600)],
+    ),
+    "a payout that was made twice": (
+        recipes.unplaced_payout("bank_hdfc", 600),
+        [("suspense:bank_hdfc", -600), (PAYOUTS, 600)],
     ),
     "dispute opened": (
         recipes.dispute_opened(MERCHANT, PENDING, 600),

@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from online.kernel import events as ev
 from online.kernel import ids
-from online.kernel.errors import IllegalMove
 from online.ledger import accounts as chart
 from online.ledger.charged import Charged
 from online.ledger.recipes import Tax
@@ -184,11 +184,10 @@ def test_a_void_that_the_payer_was_faster_than_fails_alone():
     assert effect(paid, attempt(operation="void"), refused, BOOKS).events == ()
 
 
-@pytest.mark.parametrize("status", [Status.CANCELED, Status.EXPIRED, Status.FAILED])
-def test_money_that_comes_too_late_is_never_passed_over(status):
-    """No status takes it: recovery says so each time it asks, until somebody looks."""
-    over = payment(status=status)
-    found = effect(over, attempt(), Outcome(kind=APPROVED, code="00"), BOOKS)
-    assert found.journals
-    with pytest.raises(IllegalMove):
-        apply(over, occurred(found.events[0]))
+def test_a_void_that_is_refused_leaves_what_a_capture_beside_it_holds():
+    """The payer said yes while the void was under way, and the merchant captured."""
+    state = payment(**ASKED | {"capture_open_minor": 300_00})
+    books = replace(BOOKS, capturing_minor=300_00)
+    refused = Outcome(kind=DECLINED, code="12")
+    (event,) = effect(state, attempt(operation="void"), refused, books).events
+    assert apply(state, occurred(event, version=2)).capture_open_minor == 300_00

@@ -19,8 +19,14 @@ CAPTURING = {"capture_requested", "capture_failed"}
 REFUNDING = {"refund_requested", "refund_failed"}
 KEEPING = CAPTURING | REFUNDING | {"authorization_released"}
 REVERSING = {"reversal_requested", "reversal_failed"}
+# What comes late changes no status, wherever a payment that was sent to a rail has got to.
+LATE = {
+    *("late_money", "late_return_requested", "late_return_failed", "late_money_returned"),
+    "unplaced_money",
+}
+NOT_SENT = {"nothing", "created", "in_review", "blocked"}
 
-TABLE = {
+MOVES = {
     "nothing": {"created": "created"},
     "created": {"processing": "processing", "blocked": "blocked", "in_review": "in_review"},
     "in_review": {"processing": "processing", "blocked": "blocked", "canceled": "canceled"},
@@ -54,6 +60,11 @@ TABLE = {
         "partially_refunded": "partially_refunded",
         "refunded": "refunded",
     },
+}
+TABLE = MOVES | {
+    str(status): MOVES.get(str(status), {}) | dict.fromkeys(LATE, str(status))
+    for status in Status
+    if status not in NOT_SENT
 }
 
 

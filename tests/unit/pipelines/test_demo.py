@@ -10,11 +10,13 @@ from pipelines.demo_report import Finding
 A, B = ("timing", "att_1"), ("missing_external", "att_2")
 
 
-def finding(injected, found, rows=None):
+def finding(injected, found, rows=None, *, explained=(), closed=()):
     return Finding(
         injected=frozenset(injected),
         found=frozenset(found),
         found_rows=len(found) if rows is None else rows,
+        explained=frozenset(explained),
+        closed=frozenset(closed),
     )
 
 
@@ -30,6 +32,18 @@ def finding(injected, found, rows=None):
 )
 def test_exact(injected, found, rows, exact):
     assert finding(injected, found, rows).exact is exact
+
+
+@pytest.mark.parametrize(
+    ("found", "closed", "exact"),
+    [([], [B], True), ([], [A, B], True), ([], [], False), ([B], [], False), ([B], [B], False)],
+)
+def test_what_a_correction_explains_was_a_break_and_is_none_any_more(found, closed, exact):
+    judged = finding([], found, explained=[B], closed=closed)
+    assert judged.exact is exact
+    assert judged.explained_by_kind() == {
+        "missing_external": {"injected": 1, "found": int(B in closed)}
+    }
 
 
 def test_kinds_are_counted_on_both_sides():

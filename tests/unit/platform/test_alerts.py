@@ -9,19 +9,22 @@ import yaml
 from prometheus_client import REGISTRY
 
 from models.fraud import gauges
-from online.platform import metrics
+from online.platform import metrics, work_metrics
 from tests.architecture.source import ROOT
 
 FOLDER = ROOT / "deploy" / "prometheus"
+FILES = sorted(FOLDER.glob("*.rules.yml"))
 RULES = [
     rule
-    for group in yaml.safe_load((FOLDER / "fraud.rules.yml").read_text())["groups"]
+    for file in FILES
+    for group in yaml.safe_load(file.read_text())["groups"]
     for rule in group["rules"]
 ]
 # Words of PromQL that are no metric.
 LANGUAGE = {
     *("sum", "rate", "by", "reason", "mode", "le", "histogram_quantile", "role", "input", "or"),
-    *("absent", "increase", "time", "max", "champion", "score", "m"),
+    *("absent", "increase", "time", "max", "champion", "score", "m", "route", "operation"),
+    *("outcome", "unknown", "livemode", "true", "rail", "lane", "verdict", "given_up"),
 }
 
 
@@ -32,6 +35,7 @@ def names_of(expression: str) -> set[str]:
 def known() -> set[str]:
     """Every name that the service or the pipelines write."""
     assert metrics.assessed
+    assert work_metrics.jobs_wait
     suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum"), "gauge": ("",)}
     of_service = {
         family.name + suffix
@@ -59,14 +63,18 @@ def test_the_spike_that_was_asked_for_is_there():
 
 def test_the_rules_are_those_that_the_configuration_names():
     config = yaml.safe_load((FOLDER / "prometheus.yml").read_text())
-    assert [FOLDER / name for name in config["rule_files"]] == [FOLDER / "fraud.rules.yml"]
+    assert [FOLDER / name for name in config["rule_files"]] == FILES
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
 @pytest.mark.parametrize(
     "words",
-    [["check", "config", "prometheus.yml"], ["test", "rules", "fraud.rules.test.yml"]],
-    ids=["their form", "when they fire"],
+    [
+        ["check", "config", "prometheus.yml"],
+        ["test", "rules", "fraud.rules.test.yml"],
+        ["test", "rules", "recovery.rules.test.yml"],
+    ],
+    ids=["their form", "when risk's fire", "when recovery's fire"],
 )
 def test_prometheus_itself_takes_them(words):
     command = ["promtool", *words[:2], str(FOLDER / words[2])]

@@ -22,6 +22,8 @@ metrics.shadow_rules_met(["rapid_fire", "rapid_fire"])
 metrics.model_in_use("champion", "7")
 metrics.model_in_use("champion", "8")
 metrics.model_refused("challenger")
+metrics.breaker_is("upi_hdfc", "authorize", sys.argv[1])
+metrics.route_called("upi_hdfc", "authorize", "unknown")
 print(os.getpid(), flush=True)
 sys.stdin.read()
 """
@@ -30,9 +32,9 @@ sys.stdin.read()
 class Worker:
     """A process that has counted, and ends when told to."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, breaker: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", WORKER],
+            [sys.executable, "-c", WORKER, breaker],
             env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(folder)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -57,7 +59,7 @@ def read(folder: Path) -> dict[str, float]:
 
 @pytest.fixture
 def workers(tmp_path: Path):
-    made = [Worker(tmp_path), Worker(tmp_path)]
+    made = [Worker(tmp_path, "open"), Worker(tmp_path, "half_open")]
     yield made
     for worker in made:
         if worker.process.returncode is None:
@@ -90,6 +92,15 @@ def test_a_worker_that_ended_scores_no_more_and_what_it_counted_stays(workers, t
     found = read(tmp_path)
     assert found['risk_model_info{role="champion",version="8"}'] == 1
     assert found['fraud_detections_total{decision="block",level="critical"}'] == 2
+
+
+def test_a_breaker_is_as_the_worst_of_the_workers_that_live_has_it(workers, tmp_path):
+    name = 'circuit_breaker_state{operation="authorize",route="upi_hdfc"}'
+    assert read(tmp_path)[name] == 2
+    workers[0].end()
+    found = read(tmp_path)
+    assert found[name] == 1
+    assert found['route_calls_total{operation="authorize",outcome="unknown",route="upi_hdfc"}'] == 2
 
 
 LISTENER = """

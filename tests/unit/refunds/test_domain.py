@@ -55,7 +55,7 @@ def refund(status: Status = Status.PENDING) -> Refund:
     return msgspec.structs.replace(apply(None, occurred(CREATED)), status=status)
 
 
-def payment(refunded: int = 0) -> Payment:
+def payment(refunded: int = 0, asked: int = 600) -> Payment:
     return Payment(
         id=PAYMENT,
         intent_id=None,
@@ -73,7 +73,7 @@ def payment(refunded: int = 0) -> Payment:
         authorized_minor=1_000,
         captured_minor=1_000,
         refunded_minor=refunded,
-        refund_open_minor=600,
+        refund_open_minor=asked,
         version=5,
         livemode=False,
         created_at=AT,
@@ -81,7 +81,7 @@ def payment(refunded: int = 0) -> Payment:
     )
 
 
-def attempt() -> Attempt:
+def attempt(status: AttemptStatus = AttemptStatus.SENT) -> Attempt:
     return Attempt(
         id=ATTEMPT,
         payment_id=PAYMENT,
@@ -89,7 +89,7 @@ def attempt() -> Attempt:
         settlement_id=None,
         merchant_id=MERCHANT,
         operation="refund",
-        status=AttemptStatus.SENT,
+        status=status,
         amount_minor=600,
         currency="INR",
         route="upi_hdfc",
@@ -168,7 +168,7 @@ def test_what_an_outcome_means(kind, status, of_refund, of_payment, posted):
     outcome = Outcome(kind=kind, code="00", rail_reference="123456789012")
     effect = outcomes.effect(refund(status), payment(), attempt(), outcome, BOOKS)
     assert (type(effect.refund) if effect.refund else None) is of_refund
-    assert (type(effect.payment) if effect.payment else None) is of_payment
+    assert [type(e) for e in effect.payment] == ([of_payment] if of_payment else [])
     if posted is None:
         assert effect.journals == ()
     else:
@@ -196,10 +196,44 @@ def test_a_fee_that_goes_back_is_a_journal_of_its_own_at_confirmation_alone():
 def test_the_last_refund_ends_the_payment():
     outcome = Outcome(kind=OutcomeKind.APPROVED, code="00")
     effect = outcomes.effect(refund(), payment(refunded=400), attempt(), outcome, BOOKS)
-    assert isinstance(effect.payment, ev.PaymentRefunded)
+    assert [type(event) for event in effect.payment] == [ev.PaymentRefunded]
 
 
 def test_a_request_posts_under_the_refund_itself():
     journal = outcomes.requested(refund(), payment(), attempt(), BOOKS)
     assert (journal.cause, journal.kind) == (REFUND, "refund_requested")
     assert journal.metadata["payment_id"] == ids.encode("pay", PAYMENT)
+
+
+APPROVED = Outcome(kind=OutcomeKind.APPROVED, code="00", rail_reference="123456789012")
+
+
+def test_a_refund_that_we_had_given_up_is_the_merchant_s_where_the_payment_still_has_it():
+    given_up, late = refund(Status.FAILED), attempt(AttemptStatus.FAILED)
+    found = outcomes.effect(given_up, payment(asked=0), late, APPROVED, BOOKS)
+    assert isinstance(found.refund, ev.RefundSucceeded)
+    assert [type(event) for event in found.payment] == [
+        ev.PaymentRefundRequested, ev.PaymentPartiallyRefunded,
+    ]  # fmt: skip
+    asked, confirmed = found.journals
+    assert (asked.kind, asked.cause, asked.forced) == ("refund_requested", ATTEMPT, True)
+    assert {p.account.code: p.amount_minor for p in asked.postings} == {
+        PENDING: -600, "refunds:upi_hdfc:payable": 600,
+    }  # fmt: skip
+    assert (confirmed.kind, confirmed.cause) == ("refund_confirmed", ATTEMPT)
+    assert apply(given_up, occurred(found.refund, 2)).status is Status.SUCCEEDED
+
+
+@pytest.mark.parametrize("state", [payment(refunded=600, asked=0), payment(asked=500)])
+def test_a_refund_that_we_had_given_up_waits_in_suspense_where_it_would_be_too_much(state):
+    late = attempt(AttemptStatus.FAILED)
+    found = outcomes.effect(refund(Status.FAILED), state, late, APPROVED, BOOKS)
+    assert found.refund is None
+    (event,) = found.payment
+    assert isinstance(event, ev.PaymentUnplacedMoney)
+    assert (event.attempt_id, event.operation, event.amount) == (late.reference, "refund", 600)
+    (journal,) = found.journals
+    assert (journal.kind, journal.reference) == ("unplaced_refund", late.reference)
+    assert {p.account.code: p.amount_minor for p in journal.postings} == {
+        "suspense:upi_hdfc": -600, "rail:upi_hdfc:receivable": 600,
+    }  # fmt: skip

@@ -11,7 +11,7 @@ import polars as pl
 from online.kernel import ids
 from online.kernel.clock import IST
 from online.sandbox import camt, switch_file
-from online.sandbox.rails import ACCOUNT, RAILS
+from online.sandbox.rails import ACCOUNTS, RAILS
 from warehouse.bank_files.load import LoadResult, load_file
 from warehouse.connection import Warehouse
 
@@ -230,7 +230,7 @@ def rail_file(
 
 
 def bank_file(day: date, opening: int, *entries: camt.StatementEntry) -> camt.Statement:
-    return camt.Statement(ACCOUNT, day, 1, opening, list(entries))
+    return camt.Statement(ACCOUNTS["hdfc"], day, 1, opening, list(entries))
 
 
 def credit(settled: switch_file.Settlement) -> camt.StatementEntry:
