@@ -73,7 +73,8 @@ def _at_the_end_of(lake: Lake, as_of: date) -> tuple[pl.DataFrame, pl.DataFrame]
     for name in _DATED:
         lake.execute(f"DELETE FROM {name} WHERE day > $as_of", as_of=as_of)
     lake.execute("UPDATE in_through SET through = least(through, $as_of)", as_of=as_of)
-    match(lake, day=None, as_of=as_of, rules=rules)
+    # The day has ended: what its own files had to tell is told, as for the night that follows.
+    match(lake, day=None, as_of=as_of + timedelta(days=1), rules=rules)
     oldest = as_of - timedelta(days=rules.lookback_days)
     found = found_breaks(lake).filter(pl.col("business_date") >= oldest)
     recent = supposed(lake, found, as_of=as_of, rules=load_break_rules(), tat=load_tat_rules())

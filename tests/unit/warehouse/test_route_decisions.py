@@ -138,8 +138,9 @@ def test_the_documented_estimate_of_another_policy(warehouse, log):
     log.write()
     decide_routes(warehouse, DAY)
     page = (ROOT / "docs" / "warehouse.md").read_text("utf-8")
-    (statement,) = (part for part in page.split("```sql")[1:] if "route_decisions" in part)
-    ((estimate,),) = warehouse.rows(statement.partition("```")[0].strip().rstrip(";"))
+    blocks = (part.partition("```")[0] for part in page.split("```sql")[1:])
+    (statement,) = (block for block in blocks if "route_decisions" in block)
+    ((estimate,),) = warehouse.rows(statement.strip().rstrip(";"))
     by_a = sum(route == "a" for route in log.routes.values())
     assert 0 < by_a < 60
     assert estimate == pytest.approx(by_a / 0.8 / 60)
