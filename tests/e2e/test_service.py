@@ -281,7 +281,9 @@ def test_prometheus_is_told_on_a_port_of_its_own_and_of_nothing_that_a_caller_ch
     labels = {
         name for family in families.values() for sample in family.samples for name in sample.labels
     }
-    assert labels <= {"decision", "level", "reason", "mode", "version", "role", "code", "le"}
+    ours = {"decision", "level", "reason", "mode", "version", "role", "code", "le"}
+    of_rails = {"rail", "route", "operation", "outcome", "verdict", "kind", "next"}
+    assert labels <= ours | of_rails
     assessed = families["risk_assessment_duration_seconds"].samples
     assert sum(s.value for s in assessed if s.name.endswith("_count")) > 0
     (by_rules,) = families["risk_engine_failures"].samples[:1]

@@ -394,8 +394,11 @@ async def test_who_records_first_wins_when_recovery_and_the_call_meet(gateway):
     assert await gateway.recover(timedelta(seconds=301)) == 1  # the rail knows nothing: failed
     rail.let_go.set()
     paid = await paying
-    assert paid["status"] == (await gateway.payment(paid["id"]))["status"] == "failed"
-    assert await gateway.scalar("select count(*) from ledger_transactions") == 0
+    shown = await gateway.payment(paid["id"])
+    assert paid["status"] == shown["status"] == "failed"
+    assert shown["amount_late"] == shown["amount_late_returned"] == shown["amount"]  # taken after all
+    posted = await gateway.rows("select kind from ledger_transactions order by id")
+    assert posted == [("late_money",), ("late_money_reversed",)]
 
 
 async def test_twenty_of_one_key_pay_once(gateway):

@@ -1,10 +1,14 @@
 """Moves of a bank that contradicts itself, and of the worker that gives late money back."""
 
 from dataclasses import replace
+from datetime import timedelta
+from typing import Final
 
 from tests.simulation.auditor import Objection
 from tests.simulation.bank import Record
 from tests.simulation.moves_beyond import Beyond
+
+SOON: Final = timedelta(minutes=10)
 
 
 class Contradicting(Beyond):
@@ -48,6 +52,12 @@ class Contradicting(Beyond):
 
     async def give_back(self) -> bool:
         """The worker's turn with what was refused: what is due begins, and nothing else."""
+        waiting = [each.due_at for each in self.model.late.values() if each.due_at]
+        if not waiting:
+            return False
+        wait = min(waiting) - self.world.clock.now()
+        if timedelta() < wait < SOON:
+            self.world.clock.advance(wait)
         due = self.model.due_back(self.world.clock.now())
         self.run.bank.plans = [replace(self.run.plan(), hold="") for _ in due]
         asked = len(self.run.bank.asked)

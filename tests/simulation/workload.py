@@ -390,9 +390,9 @@ class Workload:
         """Nothing is left hanging or waiting; then everything has to agree with the bank."""
         for line in list(self.lines):
             await self.take("let go", _always(self.let_go, line))
-        for reference in self.bank.waiting():
-            self.bank.act(reference)
         for _ in range(30):
+            for reference in self.bank.waiting():  # a return that begins here may wait as well
+                self.bank.act(reference)
             kept = [each for each in self.model.late.values() if not each.returned]
             if not kept and not any(each.open for each in self.model.attempts.values()):
                 break
