@@ -396,7 +396,7 @@ async def test_who_records_first_wins_when_recovery_and_the_call_meet(gateway):
     paid = await paying
     shown = await gateway.payment(paid["id"])
     assert paid["status"] == shown["status"] == "failed"
-    assert shown["amount_late"] == shown["amount_late_returned"] == shown["amount"]  # taken after all
+    assert shown["amount_late"] == shown["amount_late_returned"] == paid["amount"]
     posted = await gateway.rows("select kind from ledger_transactions order by id")
     assert posted == [("late_money",), ("late_money_reversed",)]
 
