@@ -47,7 +47,7 @@ from online.traces import routes as traces_routes
 from online.vault import routes as vault_routes
 from online.work import routes as work_routes
 
-VERSION: Final = "0.5.0"
+VERSION: Final = "0.6.0"
 
 
 @get("/health", summary="The process is alive", tags=["operations"], opt=allow_anyone())

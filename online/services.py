@@ -9,7 +9,6 @@ from typing import Final
 
 import msgspec
 
-from online.attempts.build import schedules_of
 from online.attempts.domain import Attempt
 from online.attempts.service import Attempts
 from online.balances.service import Balances
@@ -21,15 +20,14 @@ from online.callbacks.build import build_callbacks
 from online.callbacks.service import Callbacks
 from online.calls.service import Calls
 from online.customers.service import Customers
-from online.devices import service as devices_service
-from online.devices.rulebook import load_device_rules
 from online.devices.service import Devices
 from online.disputes import intake as disputes_intake
 from online.disputes.service import Disputes
 from online.disputes.terms import load_terms
+from online.ground import Ground, build_ground
 from online.intents.service import IntentFollower, Intents
 from online.invoices.service import Invoices, build_invoices
-from online.kernel.clock import Clock, FileClock, SystemClock
+from online.kernel.clock import Clock
 from online.kernel.events import Metadata
 from online.ledger.writer import Writer
 from online.limits.domain import UserLimits
@@ -47,24 +45,20 @@ from online.platform.settings import ROOT, Settings
 from online.postings.domain import Places
 from online.postings.service import Postings
 from online.rails.domain import Outcome
-from online.rails.registry import PAYOUT_RAIL, Rails, http_rails, in_process_rails
+from online.rails.registry import PAYOUT_RAIL, Rails
 from online.refunds import service as refunds_service
 from online.refunds.service import Refunds
 from online.reviews import service as reviews_service
 from online.reviews.service import Queue, Reviews
 from online.risk.assessor import Assessor
-from online.risk.build import build_risk
-from online.risk.evidence import DeviceUse
 from online.risk.labels import Labels
 from online.risk.labels_sweep import Sweep
 from online.risk.service import Risk
 from online.risk.tiles import require_complete
-from online.routing.build import build_routing
 from online.routing.service import Routing
-from online.screening.build import Screening, build_screening
+from online.screening.build import Screening
 from online.seals.keys import load_seal_keys
 from online.seals.service import Seals
-from online.security.build import build_credentials
 from online.security.keyfiles import load_key_ring
 from online.security.service import Credentials
 from online.settlements.build import build_settlements
@@ -73,7 +67,7 @@ from online.settlements.service import SettledDays, Settlements
 from online.statements.service import Statements
 from online.traces import service as traces_service
 from online.traces.service import Traces
-from online.vault.service import Vault, build_vault
+from online.vault.service import Vault
 from online.work.service import Work
 
 _BANKS: Final = frozenset({"hdfc", "icici"})  # where rails settle
@@ -148,36 +142,9 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
         await self.resolvers[attempt.ordered_by](attempt, Metadata(actor=actor), told)
 
 
-def clock_of(settings: Settings) -> Clock:
-    """System time, or the sandbox's clock that a file moves."""
-    if settings.sandbox.test_clock:
-        return FileClock(settings.data_dir / "clock.json")
-    return SystemClock()
-
-
-class _Ground(msgspec.Struct, frozen=True, kw_only=True):
-    """What the slices stand on."""
-
-    settings: Settings
-    clock: Clock
-    database: Database
-    readings: Database
-    writer: Writer
-    credentials: Credentials
-    merchants: Merchants
-    customers: Customers
-    devices: Devices
-    vault: Vault
-    rails: Rails
-    routing: Routing
-    attempts: Attempts
-    screening: Screening
-    risk: Risk
-
-
 def build_services(settings: Settings, clock: Clock | None = None) -> Services:
     """The object graph; opens nothing."""
-    ground = _ground(settings, clock or clock_of(settings))
+    ground = build_ground(settings, clock)
     database, writer, clock = ground.database, ground.writer, ground.clock
     payments, refunds = _payments(ground)
     work = Work(database, clock)
@@ -241,56 +208,7 @@ def build_services(settings: Settings, clock: Clock | None = None) -> Services:
     )
 
 
-def _ground(settings: Settings, clock: Clock) -> _Ground:
-    postgres = settings.database.postgres
-    size, role = postgres.max_connections, postgres.role or None
-    database = Database(postgres.url, size=size, role=role)
-    readings = Database(postgres.url, size=max(2, size // 2), role=role, planned_once=True)
-    keys = settings.data_dir / "keys"
-    vault = build_vault(database, clock, keys)
-    rails = _rails(settings, vault, clock)
-    routing = build_routing(settings, clock)
-    credentials = build_credentials(settings, database, clock)
-    writer = Writer(database)
-    customers = Customers(database, clock)
-    devices = Devices(
-        devices_service.Collaborators(
-            database=database,
-            writer=writer,
-            clock=clock,
-            customers=customers,
-            usage=DeviceUse(),
-            rules=load_device_rules(ROOT / "config" / "devices.yaml"),
-            secret=load_key_ring(keys / "device_hash.key", "device_hash").key(1),
-        )
-    )
-    fraud = settings.fraud_detection
-    screening = build_screening(fraud, database=database, writer=writer, clock=clock, vault=vault)
-    return _Ground(
-        settings=settings,
-        clock=clock,
-        database=database,
-        readings=readings,
-        writer=writer,
-        credentials=credentials,
-        merchants=Merchants(database, clock, credentials),
-        customers=customers,
-        devices=devices,
-        vault=vault,
-        rails=rails,
-        routing=routing,
-        attempts=Attempts(rails, schedules_of(settings), clock, routing),
-        screening=screening,
-        risk=build_risk(
-            readings,
-            screening,
-            bundle_path=fraud.ml_model_path if fraud.enabled else None,
-            devices=devices,
-        ),
-    )
-
-
-def _payments(ground: _Ground) -> tuple[Payments, Refunds]:
+def _payments(ground: Ground) -> tuple[Payments, Refunds]:
     per_user = ground.settings.rate_limits.per_user
     payments = Payments(
         Collaborators(
@@ -329,12 +247,12 @@ def _payments(ground: _Ground) -> tuple[Payments, Refunds]:
     return payments, refunds
 
 
-def _sweep(ground: _Ground) -> Sweep:
+def _sweep(ground: Ground) -> Sweep:
     good_after = timedelta(days=ground.settings.fraud_detection.good_after_days)
     return Sweep(ground.database, ground.writer, ground.clock, good_after=good_after)
 
 
-def _reviews(ground: _Ground, payments: Payments) -> Reviews:
+def _reviews(ground: Ground, payments: Payments) -> Reviews:
     lease = timedelta(minutes=ground.settings.fraud_detection.review_lease_minutes)
     return Reviews(
         reviews_service.Collaborators(
@@ -347,7 +265,7 @@ def _reviews(ground: _Ground, payments: Payments) -> Reviews:
     )
 
 
-def _disputes(ground: _Ground, payments: Payments) -> Disputes:
+def _disputes(ground: Ground, payments: Payments) -> Disputes:
     return Disputes(
         disputes_intake.Collaborators(
             database=ground.database,
@@ -363,7 +281,7 @@ def _disputes(ground: _Ground, payments: Payments) -> Disputes:
     )
 
 
-def _callbacks(ground: _Ground, disputes: Disputes, resolvers: Mapping[str, Resolve]) -> Callbacks:
+def _callbacks(ground: Ground, disputes: Disputes, resolvers: Mapping[str, Resolve]) -> Callbacks:
     async def resolve(attempt: Attempt, actor: str, told: Outcome) -> None:
         await resolvers[attempt.ordered_by](attempt, Metadata(actor=actor), told)
 
@@ -378,7 +296,7 @@ def _callbacks(ground: _Ground, disputes: Disputes, resolvers: Mapping[str, Reso
     )
 
 
-def _break_workflow(ground: _Ground, places: Places) -> Workflow:
+def _break_workflow(ground: Ground, places: Places) -> Workflow:
     return Workflow(
         breaks_workflow.Collaborators(
             database=ground.database,
@@ -388,9 +306,3 @@ def _break_workflow(ground: _Ground, places: Places) -> Workflow:
             places=places,
         )
     )
-
-
-def _rails(settings: Settings, vault: Vault, clock: Clock) -> Rails:
-    if settings.sandbox.rails_in_process:
-        return in_process_rails(settings.payment_routes, vault, clock)
-    return http_rails(settings.payment_routes, vault, settings.rails)

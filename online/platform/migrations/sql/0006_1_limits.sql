@@ -1,0 +1,2 @@
+-- Rules of limits that need a table.
+select 1;

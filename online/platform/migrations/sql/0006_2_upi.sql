@@ -1,0 +1,2 @@
+-- UPI's own: ids, references, deemed money.
+select 1;

@@ -1,0 +1,2 @@
+-- Handles, delegations, requests for approval.
+select 1;

@@ -1,0 +1,2 @@
+-- Stored value of MINI users.
+select 1;

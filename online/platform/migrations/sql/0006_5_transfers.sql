@@ -1,0 +1,2 @@
+-- P2P between handles.
+select 1;

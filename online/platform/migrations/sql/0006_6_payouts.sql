@@ -1,0 +1,2 @@
+-- Beneficiaries and payouts.
+select 1;

@@ -1,0 +1,2 @@
+-- Mandates and their executions.
+select 1;

@@ -1,0 +1,2 @@
+-- Holds and escrows.
+select 1;
