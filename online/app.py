@@ -11,6 +11,7 @@ from typing import Any, Final
 from litestar import Litestar, Response, get
 from litestar.di import NamedDependency, Provide
 
+from online.approvals import routes as approvals_routes
 from online.attempts import routes as attempts_routes
 from online.attempts.routes import AttemptDesk
 from online.balances import routes as balances_routes
@@ -18,13 +19,21 @@ from online.breaks import routes as breaks_routes
 from online.callbacks import routes as callbacks_routes
 from online.calls import routes as calls_routes
 from online.customers import routes as customers_routes
+from online.delegations import routes as delegations_routes
 from online.devices import routes as devices_routes
 from online.disputes import routes as disputes_routes
+from online.escrows import routes as escrows_routes
+from online.handles import routes as handles_routes
+from online.holds import routes as holds_routes
+from online.holds.routes import HoldDesk
 from online.intents import routes as intents_routes
 from online.intents.routes import Desk
 from online.invoices import routes as invoices_routes
+from online.limits import routes as limits_routes
+from online.mandates import routes as mandates_routes
 from online.merchants import routes as merchants_routes
 from online.payments import routes as payments_routes
+from online.payouts import routes as payouts_routes
 from online.periods import routes as periods_routes
 from online.platform import telemetry
 from online.platform.http import HttpPlugin, wrap
@@ -44,7 +53,10 @@ from online.services import Services, build_services
 from online.settlements import routes as settlements_routes
 from online.statements import routes as statements_routes
 from online.traces import routes as traces_routes
+from online.transfers import routes as transfers_routes
+from online.upi import routes as upi_routes
 from online.vault import routes as vault_routes
+from online.wallets import routes as wallets_routes
 from online.work import routes as work_routes
 
 VERSION: Final = "0.6.0"
@@ -109,16 +121,27 @@ _ROUTES = (
     security_routes,
     merchants_routes,
     customers_routes,
+    limits_routes,
     devices_routes,
+    wallets_routes,
+    handles_routes,
+    delegations_routes,
+    approvals_routes,
     vault_routes,
     intents_routes,
     payments_routes,
+    upi_routes,
     refunds_routes,
+    holds_routes,
+    escrows_routes,
+    mandates_routes,
+    transfers_routes,
     disputes_routes,
     risk_routes,
     screening_routes,
     reviews_routes,
     settlements_routes,
+    payouts_routes,
     statements_routes,
     periods_routes,
     invoices_routes,
@@ -138,6 +161,7 @@ _INTERNAL_ROUTES = (
     disputes_routes,
     invoices_routes,
     settlements_routes,
+    attempts_routes,
     statements_routes,
     breaks_routes,
     traces_routes,
@@ -168,6 +192,13 @@ def _provided(services: Services) -> dict[str, object]:
         "merchants": services.merchants,
         "customers": services.customers,
         "devices": services.devices,
+        "wallets": services.wallets,
+        "top_ups": services.top_ups,
+        "handles": services.handles,
+        "delegations": services.delegations,
+        "approvals": services.approvals,
+        "limits": services.limits,
+        "upi": services.upi,
         "vault": services.vault,
         "instruments": services.instruments,
         "payments": services.payments,
@@ -177,8 +208,23 @@ def _provided(services: Services) -> dict[str, object]:
         "labels": services.labels,
         "reviews": services.reviews,
         "refunds": services.refunds,
+        "mandates": services.mandates.mandates,
+        "stopping": services.mandates.stopping,
+        "executions": services.mandates.executions,
+        "payers": services.mandates.payers,
+        "transfers": services.transfers,
         "disputes": services.disputes,
+        "escrows": services.escrows,
+        "hold_desk": HoldDesk(
+            holds=services.holds,
+            payments=services.payments,
+            instruments=services.instruments,
+            clock=services.clock,
+        ),
         "settlements": services.settlements,
+        "beneficiaries": services.beneficiaries,
+        "payouts": services.payouts,
+        "returns": services.returns,
         "statements": services.statements,
         "periods": services.periods,
         "invoices": services.invoices,

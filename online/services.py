@@ -3,53 +3,53 @@
 Belongs here: who gets whom. Does not: any rule, any route.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
+from online.approvals.build import build_approvals
+from online.approvals.service import Approvals
 from online.attempts.domain import Attempt
+from online.attempts.returned import Returns
 from online.attempts.service import Attempts
 from online.balances.service import Balances
-from online.breaks import workflow as breaks_workflow
 from online.breaks.service import Breaks
-from online.breaks.terms import load_write_off_terms
 from online.breaks.workflow import Workflow
-from online.callbacks.build import build_callbacks
 from online.callbacks.service import Callbacks
 from online.calls.service import Calls
 from online.customers.service import Customers
+from online.delegations.service import Delegations
 from online.devices.service import Devices
-from online.disputes import intake as disputes_intake
 from online.disputes.service import Disputes
-from online.disputes.terms import load_terms
-from online.ground import Ground, build_ground
-from online.intents.service import IntentFollower, Intents
+from online.escrows.build import build_escrows
+from online.escrows.service import Escrows
+from online.ground import build_ground
+from online.handles.service import Handles
+from online.holds.build import build_holds
+from online.holds.service import Holds
+from online.intents.service import Intents
 from online.invoices.service import Invoices, build_invoices
 from online.kernel.clock import Clock
 from online.kernel.events import Metadata
 from online.ledger.writer import Writer
-from online.limits.domain import UserLimits
+from online.limits.service import Limits
+from online.mandates.build import MandateWork
 from online.merchants.service import Merchants
-from online.payments import cascade, late_returns
 from online.payments.assessed import AssessedInstruments, AssessedPayments
-from online.payments.authorizations import load_holds
-from online.payments.fees import load_fees
-from online.payments.methods import Instruments
+from online.payments.methods import Instruments, Payables
 from online.payments.service import Payments
-from online.payments.two_commits import Collaborators
+from online.payouts.beneficiaries import Beneficiaries
+from online.payouts.service import Payouts
 from online.periods.service import Periods
 from online.platform.db import Database
-from online.platform.settings import ROOT, Settings
+from online.platform.settings import Settings
 from online.postings.domain import Places
 from online.postings.service import Postings
 from online.rails.domain import Outcome
 from online.rails.registry import PAYOUT_RAIL, Rails
-from online.refunds import service as refunds_service
 from online.refunds.service import Refunds
-from online.reviews import service as reviews_service
-from online.reviews.service import Queue, Reviews
+from online.reviews.service import Reviews
 from online.risk.assessor import Assessor
 from online.risk.labels import Labels
 from online.risk.labels_sweep import Sweep
@@ -62,17 +62,31 @@ from online.seals.service import Seals
 from online.security.keyfiles import load_key_ring
 from online.security.service import Credentials
 from online.settlements.build import build_settlements
-from online.settlements.payouts import Payouts
-from online.settlements.service import SettledDays, Settlements
+from online.settlements.payouts import Payouts as SettlementPayouts
+from online.settlements.service import Settlements
 from online.statements.service import Statements
 from online.traces import service as traces_service
 from online.traces.service import Traces
+from online.transfers.service import Transfers
+from online.upi.service import Upi
 from online.vault.service import Vault
+from online.wallets.service import Wallets
+from online.wallets.top_ups import TopUps
+from online.wiring import (
+    Resolve,
+    wire_break_workflow,
+    wire_callbacks,
+    wire_disputes,
+    wire_mandates,
+    wire_payments,
+    wire_payouts,
+    wire_reviews,
+    wire_sweep,
+    wire_transfers,
+)
 from online.work.service import Work
 
 _BANKS: Final = frozenset({"hdfc", "icici"})  # where rails settle
-
-Resolve = Callable[[Attempt, Metadata, Outcome | None], Awaitable[object]]
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +101,12 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     merchants: Merchants
     customers: Customers
     devices: Devices
+    handles: Handles
+    delegations: Delegations
+    wallets: Wallets
+    top_ups: TopUps
+    limits: Limits
+    upi: Upi
     vault: Vault
     rails: Rails
     routing: Routing
@@ -98,11 +118,19 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     label_sweep: Sweep
     reviews: Reviews
     instruments: Instruments
+    approvals: Approvals
     payments: Payments
     intents: Intents
     refunds: Refunds
+    mandates: MandateWork
+    transfers: Transfers
     disputes: Disputes
+    holds: Holds
+    escrows: Escrows
     settlements: Settlements
+    beneficiaries: Beneficiaries
+    payouts: Payouts
+    returns: Returns
     statements: Statements
     periods: Periods
     invoices: Invoices
@@ -146,23 +174,35 @@ def build_services(settings: Settings, clock: Clock | None = None) -> Services:
     """The object graph; opens nothing."""
     ground = build_ground(settings, clock)
     database, writer, clock = ground.database, ground.writer, ground.clock
-    payments, refunds = _payments(ground)
+    payments, refunds = wire_payments(ground)
+    mandates = wire_mandates(ground, payments)
+    transfers = wire_transfers(ground)
     work = Work(database, clock)
     seals = Seals(database, clock, load_seal_keys(settings.data_dir / "keys"))
-    payouts = Payouts(
+    settled = SettlementPayouts(
         database, writer, clock, ground.attempts, merchants=ground.merchants, rail=PAYOUT_RAIL
     )
+    beneficiaries, payouts = wire_payouts(ground)
+    payers: Mapping[str, SettlementPayouts | Payouts | Beneficiaries] = {
+        "settlement": settled,
+        "pout": payouts,
+        "bnf": beneficiaries,
+    }
+    returned = {orderer: each.returned for orderer, each in payers.items()}
     places = Places(rails=frozenset(ground.rails.names), banks=_BANKS)
     secrets = load_key_ring(settings.data_dir / "keys" / "client_secret.key", "client_secret")
     intents = Intents(database, writer, clock, payments, secrets.key(1))
-    disputes = _disputes(ground, payments)
+    disputes = wire_disputes(ground, payments)
     settlements = build_settlements(
-        database, writer, clock, merchants=ground.merchants, work=work, payouts=payouts
+        database, writer, clock, merchants=ground.merchants, work=work, payouts=settled
     )
     resolvers: Mapping[str, Resolve] = {
         "payment": payments.resolve,
         "refund": refunds.resolve,
-        "settlement": payouts.resolve,
+        "mnd": mandates.mandates.resolve,
+        **{orderer: each.resolve for orderer, each in payers.items()},
+        "trf": transfers.resolve,
+        "top": ground.top_ups.resolve,
     }
     return Services(
         **msgspec.structs.asdict(ground),
@@ -173,14 +213,27 @@ def build_services(settings: Settings, clock: Clock | None = None) -> Services:
             payments=AssessedPayments(payments),
         ),
         labels=Labels(database, writer, clock),
-        label_sweep=_sweep(ground),
-        reviews=_reviews(ground, payments),
-        instruments=Instruments(ground.vault),
+        label_sweep=wire_sweep(ground),
+        reviews=wire_reviews(ground, payments),
+        instruments=Instruments(
+            ground.vault,
+            Payables(
+                handles=ground.handles, delegations=ground.delegations, balances=ground.wallets
+            ),
+        ),
+        approvals=build_approvals(ground, payments),
         payments=payments,
         intents=intents,
         refunds=refunds,
+        mandates=mandates,
+        transfers=transfers,
         disputes=disputes,
+        holds=build_holds(database, clock, payments, merchants=ground.merchants),
+        escrows=build_escrows(ground, payments, refunds.out_of_escrow),
         settlements=settlements,
+        beneficiaries=beneficiaries,
+        payouts=payouts,
+        returns=Returns(database, ground.attempts, returned),
         statements=Statements(database, clock, work, ground.merchants),
         periods=Periods(database, clock, ground.attempts, seals),
         invoices=build_invoices(database, clock, ground.merchants),
@@ -197,112 +250,12 @@ def build_services(settings: Settings, clock: Clock | None = None) -> Services:
             )
         ),
         balances=Balances(database, ground.merchants),
-        callbacks=_callbacks(ground, disputes, resolvers),
+        callbacks=wire_callbacks(ground, disputes, mandates.mandates, resolvers),
         calls=Calls(database, ground.attempts),
         breaks=Breaks(database, writer, clock),
-        break_workflow=_break_workflow(ground, places),
+        break_workflow=wire_break_workflow(ground, places),
         postings=Postings(database, writer, clock, places),
         seals=seals,
         work=work,
         resolvers=resolvers,
-    )
-
-
-def _payments(ground: Ground) -> tuple[Payments, Refunds]:
-    per_user = ground.settings.rate_limits.per_user
-    payments = Payments(
-        Collaborators(
-            database=ground.database,
-            writer=ground.writer,
-            clock=ground.clock,
-            attempts=ground.attempts,
-            merchants=ground.merchants,
-            risk=ground.risk,
-            routing=ground.routing,
-            fees=load_fees(ROOT / "config" / "fees.yaml"),
-            holds=load_holds(ROOT / "config" / "authorizations.yaml"),
-            settled=SettledDays(),
-            reviews=Queue(
-                within=timedelta(hours=ground.settings.fraud_detection.review_within_hours)
-            ),
-            limits=UserLimits(
-                transactions_per_day=per_user.transactions_per_day,
-                amount_per_day_minor=per_user.amount_per_day_minor,
-            ),
-            cascade=cascade.rules_of(ground.settings.cascade),
-            patience=late_returns.patience_of(ground.settings.late_money),
-        ),
-        IntentFollower(),
-    )
-    refunds = Refunds(
-        refunds_service.Collaborators(
-            database=ground.database,
-            writer=ground.writer,
-            clock=ground.clock,
-            attempts=ground.attempts,
-            merchants=ground.merchants,
-            payments=payments,
-        )
-    )
-    return payments, refunds
-
-
-def _sweep(ground: Ground) -> Sweep:
-    good_after = timedelta(days=ground.settings.fraud_detection.good_after_days)
-    return Sweep(ground.database, ground.writer, ground.clock, good_after=good_after)
-
-
-def _reviews(ground: Ground, payments: Payments) -> Reviews:
-    lease = timedelta(minutes=ground.settings.fraud_detection.review_lease_minutes)
-    return Reviews(
-        reviews_service.Collaborators(
-            database=ground.database,
-            writer=ground.writer,
-            clock=ground.clock,
-            payments=payments,
-            lease=lease,
-        )
-    )
-
-
-def _disputes(ground: Ground, payments: Payments) -> Disputes:
-    return Disputes(
-        disputes_intake.Collaborators(
-            database=ground.database,
-            writer=ground.writer,
-            clock=ground.clock,
-            attempts=ground.attempts,
-            merchants=ground.merchants,
-            payments=payments,
-            rails=ground.rails,
-            fees=load_fees(ROOT / "config" / "fees.yaml"),
-            terms=load_terms(ROOT / "config" / "disputes.yaml"),
-        )
-    )
-
-
-def _callbacks(ground: Ground, disputes: Disputes, resolvers: Mapping[str, Resolve]) -> Callbacks:
-    async def resolve(attempt: Attempt, actor: str, told: Outcome) -> None:
-        await resolvers[attempt.ordered_by](attempt, Metadata(actor=actor), told)
-
-    return build_callbacks(
-        ground.settings,
-        database=ground.database,
-        clock=ground.clock,
-        attempts=ground.attempts,
-        rails=ground.rails,
-        disputes=disputes,
-        resolve=resolve,
-    )
-
-
-def _break_workflow(ground: Ground, places: Places) -> Workflow:
-    return Workflow(
-        breaks_workflow.Collaborators(
-            database=ground.database,
-            writer=ground.writer,
-            clock=ground.clock,
-            terms=load_write_off_terms(ROOT / "config" / "write_offs.yaml"),
-            places=places,
-        )
     )

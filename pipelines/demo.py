@@ -146,6 +146,8 @@ class Demo:
             self._at(0, 13)
             taken += await day.drive(orders[noon:], name=name, first=noon)
             await go_back(day, taken, name=name)
+            people = await day.between_people(max(7, len(orders) // 40), name=name)
+            self.steps.say("between people: " + ", ".join(f"{n} {s}" for s, n in people.items()))
             probe = taken[-1]
             asked = await probe.till.expect(
                 "POST", "/risk/assess", {"payment_id": probe.payment_id}

@@ -53,6 +53,14 @@ class Shop(msgspec.Struct, frozen=True, kw_only=True):
     client_secret: str
 
 
+# Whose banks do what they do: most send, one declines, two leave the credit open for a while.
+_SENDERS: Final = (
+    *("asha@ybl", "ravi@okicici", "decline@khata", "meera@ybl", "debit_returned@khata"),
+    *("kavya@okaxis", "debit_without_credit@khata"),
+)
+_DECIDED: Final = frozenset({"succeeded", "failed", "blocked", "returned", "canceled"})
+
+
 class TrafficFailed(Exception):
     """A call was answered in a way that the demo does not expect."""
 
@@ -158,6 +166,37 @@ class Day:
                 group.create_task(self._afterwards(each, places, key=f"{name}-{each.number:06d}"))
         await self.settle_down(taken)
         return taken
+
+    async def between_people(self, count: int, *, name: str) -> dict[str, int]:
+        """Transfers of customers to friends, until all are decided; how many ended how."""
+        tills = list(self._tills.values())
+        sent = []
+        for number in range(count):
+            till = tills[number % len(tills)]
+            person = await till.expect("POST", "/customers", {"name": f"Sender {number}"})
+            body = {
+                "from": {"customer_id": person["id"], "vpa": _SENDERS[number % len(_SENDERS)]},
+                "to": {"vpa": f"friend{number}@oksbi"},
+                "amount": 10_017 + 331 * number,
+                "device_id": f"phone-{number}",
+                "note": "Dinner",
+            }
+            made = await till.expect("POST", "/transfers", body, key=f"{name}-transfer-{number}")
+            sent.append((till, str(made["id"])))
+        found: dict[str, int] = {}
+        for till, id_ in sent:
+            status = await self._decided(till, id_)
+            found[status] = found.get(status, 0) + 1
+        return found
+
+    async def _decided(self, till: Till, id_: str, patience_s: float = 90) -> str:
+        waited = 0.0
+        while True:
+            transfer = await till.expect("GET", f"/transfers/{id_}")
+            if transfer["status"] in _DECIDED or waited >= patience_s:
+                return str(transfer["status"])
+            await asyncio.sleep(_POLL_S)
+            waited += _POLL_S
 
     async def ask_for_statements(
         self, shop: Shop, period: Mapping[str, str], forms: Sequence[str] = ("pdf", "csv", "json")

@@ -6,7 +6,7 @@ anything that talks to a database.
 
 import types
 import typing
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -44,6 +44,17 @@ _PREFIXES = {
     "attempt_id": "att",
     "original_id": "att",
     "late_attempt_id": "att",
+    "wallet_id": "wal",
+    "primary_id": "cus",
+    "secondary_id": "cus",
+    "delegation_id": "dlg",
+    "mandate_id": "mnd",
+    "execution_id": "mex",
+    "beneficiary_id": "bnf",
+    "escrow_id": "esc",
+    "dispute_id": "dsp",
+    "release_id": "esc",
+    "return_id": "esc",
 }
 
 
@@ -59,6 +70,10 @@ def an(event_type: type[EventT], *, full: bool = False, **fields: Any) -> EventT
 def _value(name: str, hint: Any) -> Any:
     if typing.get_origin(hint) is types.UnionType:
         hint = next(part for part in typing.get_args(hint) if part is not type(None))
+    if typing.get_origin(hint) is tuple:
+        return ()
+    if name == "sealed_id":
+        return str(uid(name))
     if name == "business_date":
         return AT.date().isoformat()
     if hint is str:
@@ -67,7 +82,10 @@ def _value(name: str, hint: Any) -> Any:
         int: 7,
         bool: True,
         datetime: AT,
+        date: AT.date(),
         list[str]: ["upi", "card"],
+        list[dict[str, Any]]: [{"rule": "amount_per_day", "used": 3}],
+        dict[str, int]: {"first": 1, "second": 2},
         dict[str, Any]: {"score": 3, "nested": {"list": [1, None, "x"]}},
     }
     return values[hint]

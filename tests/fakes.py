@@ -7,9 +7,13 @@ from typing import Any
 from online.rails.domain import (
     AuthorizeRequest,
     CaptureRequest,
+    MandateRequest,
+    MandateRevokeRequest,
+    NameFound,
     Operation,
     Outcome,
     OutcomeKind,
+    Payee,
     PayoutRequest,
     Rail,
     RailDispute,
@@ -18,6 +22,7 @@ from online.rails.domain import (
     ReverseRequest,
     VoidRequest,
 )
+from online.rails.mandates import MandateNotice, RailMandate
 
 APPROVED = Outcome(kind=OutcomeKind.APPROVED, code="00", rail_reference="000000000001")
 DECLINED = Outcome(kind=OutcomeKind.DECLINED, code="05", decline_code="do_not_honor")
@@ -34,10 +39,14 @@ class ScriptedRail:
         self._name = name
         self.next: deque[Outcome] = deque()
         self.enquiries: deque[Outcome] = deque()
+        self.names: deque[NameFound | None] = deque()
         self.asked: list[RailRequest] = []
         self.disputes: dict[str, RailDispute] = {}
         self.contested: list[tuple[str, str]] = []
         self.takes_evidence = True
+        self.mandates: dict[str, RailMandate] = {}
+        self.notices: list[MandateNotice] = []
+        self.takes_notices = True
 
     @property
     def name(self) -> str:
@@ -64,6 +73,22 @@ class ScriptedRail:
 
     async def payout(self, request: PayoutRequest) -> Outcome:
         return self._answer(request)
+
+    async def name_of(self, payee: Payee) -> NameFound | None:
+        return self.names.popleft() if self.names else NameFound(name=payee.name)
+
+    async def create_mandate(self, request: MandateRequest) -> Outcome:
+        return self._answer(request)
+
+    async def revoke_mandate(self, request: MandateRevokeRequest) -> Outcome:
+        return self._answer(request)
+
+    async def notify_payer(self, notice: MandateNotice) -> bool:
+        self.notices.append(notice)
+        return self.takes_notices
+
+    async def mandate(self, reference: str) -> RailMandate | None:
+        return self.mandates.get(reference)
 
     async def enquire(self, reference: str) -> Outcome:
         return self.enquiries.popleft() if self.enquiries else NOT_FOUND
@@ -131,8 +156,23 @@ class HeldRail:
         await self._wait(Operation.PAYOUT)
         return await self._behind.payout(request)
 
+    async def create_mandate(self, request: MandateRequest) -> Outcome:
+        await self._wait(Operation.MANDATE)
+        return await self._behind.create_mandate(request)
+
+    async def revoke_mandate(self, request: MandateRevokeRequest) -> Outcome:
+        await self._wait(Operation.MANDATE_REVOKE)
+        return await self._behind.revoke_mandate(request)
+
     async def _wait(self, operation: Operation) -> None:
         if operation in self._held:
             self.waiting += 1
             self.asked.set()
             await self.let_go.wait()
+
+
+class NoPurses:
+    """Nobody has a wallet here."""
+
+    async def refunded(self, *_: object) -> Any:
+        raise AssertionError("nothing was paid from a wallet")

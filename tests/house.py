@@ -10,30 +10,38 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from online.attempts.domain import Attempt
+from online.attempts.returned import Returns
 from online.attempts.schedule import Pace, Schedule, Schedules
 from online.attempts.service import Attempts
 from online.breaks import workflow as breaks
 from online.breaks.service import Breaks
 from online.breaks.terms import load_write_off_terms
+from online.customers.rights import load_rights
+from online.customers.service import Customers
 from online.disputes import intake as disputes
 from online.disputes.service import Disputes
 from online.disputes.terms import load_terms
+from online.escrows.following import Following
+from online.holds.service import HoldFollower
 from online.intents.service import IntentFollower
 from online.invoices.service import build_invoices
 from online.kernel import ids
 from online.kernel.bank_days import BankDays
-from online.kernel.clock import IST, FixedClock, SystemClock
+from online.kernel.clock import IST, Clock, FixedClock, SystemClock
 from online.kernel.events import Metadata
 from online.ledger.writer import Writer
 from online.limits.domain import UserLimits
+from online.limits.rulebook import load_limits
+from online.limits.service import Limits
 from online.merchants.domain import Merchant
 from online.merchants.service import Merchants
-from online.payments.authorizations import load_holds
+from online.payments.authorizations import load_extensions, load_holds
 from online.payments.domain import Payment
 from online.payments.fees import load_fees
-from online.payments.orders import Call, Instrument, Order
+from online.payments.orders import Call, Followers, Instrument, Order
+from online.payments.running import Collaborators
 from online.payments.service import Payments
-from online.payments.two_commits import Collaborators
+from online.payouts.build import build_beneficiaries, build_payouts
 from online.periods.service import Periods
 from online.platform.db import Database
 from online.platform.idempotency import Answer, IdempotencyKey
@@ -53,21 +61,30 @@ from online.seals.keys import FileSealKeys
 from online.seals.service import Seals
 from online.security.keyfiles import KeyRing
 from online.settlements import service as settlements
-from online.settlements.payouts import Payouts
+from online.settlements.payouts import Payouts as SettlementPayouts
 from online.settlements.rules import load_settlement_rules
 from online.settlements.service import Settlements
 from online.statements.service import Statements
+from online.upi.keys import FAMILY, LinkKeys
+from online.upi.service import Upi as UpiLinks
+from online.upi.terms import load_upi_terms
+from online.vault.service import Vault
 from online.work.service import Work
-from tests.fakes import ScriptedRails
+from tests.fakes import NoPurses, ScriptedRails
 from tests.risk import FixedTerms, risk_on
 
 META = Metadata(actor="test")
 PAYOUT_RAIL = "bank_hdfc"
+PER_USER = UserLimits(transactions_per_day=10_000, amount_per_day_minor=10**12)
 RAILS = ("upi_hdfc", "card_a")
+UPI = UpiLinks(
+    load_upi_terms(ROOT / "config" / "upi.yaml"), LinkKeys(KeyRing(FAMILY, {1: bytes(range(32))}))
+)
 PACE = Pace(max_enquiries=3, min_interval=timedelta(seconds=90))
 SCHEDULE = Schedule(
     unknown=PACE,
     pending=PACE,
+    deemed=PACE,
     not_found_final_after=timedelta(seconds=300),
     answer_within=timedelta(seconds=30),
 )
@@ -75,6 +92,13 @@ SCHEDULE = Schedule(
 
 NOW = timedelta()
 AGE = timedelta(days=45)
+
+
+class NoDevices:
+    """Nobody here has linked one."""
+
+    async def named(self, *_: object, **__: object) -> None:
+        return None
 
 
 class EveryDay(BankDays, frozen=True):
@@ -101,9 +125,16 @@ class House:
         self.routing = Routing([_route("upi_hdfc", "upi"), _route("card_a", "card")])
         self.attempts = Attempts(self.rails, Schedules(SCHEDULE), self.clock, self.routing)
         self.merchants = Merchants(self.database, self.clock, None)  # type: ignore[arg-type]
+        self.customers = Customers(
+            self.database, self.clock, load_rights(ROOT / "config" / "users.yaml")
+        )
         self.risk_terms = FixedTerms()
         self.risk = risk_on(self.database, terms=self.risk_terms)
-        self.payments = Payments(self._of_payments(), IntentFollower())
+        self.escrowed = Following(self.clock, self.merchants)
+        self.payments = Payments(
+            self._of_payments(),
+            Followers(intents=IntentFollower(), holds=HoldFollower(), mandates=IntentFollower()),
+        )
         self.refunds = Refunds(
             refunds.Collaborators(
                 database=self.database,
@@ -112,6 +143,8 @@ class House:
                 attempts=self.attempts,
                 merchants=self.merchants,
                 payments=self.payments,
+                escrowed=self.escrowed,
+                purses=NoPurses(),
             )
         )
         self.disputes = Disputes(
@@ -125,12 +158,25 @@ class House:
                 rails=self.rails,
                 fees=load_fees(ROOT / "config" / "fees.yaml"),
                 terms=load_terms(ROOT / "config" / "disputes.yaml"),
+                escrowed=self.escrowed,
             )
         )
         self.labels = Labels(self.database, self.writer, self.clock)
         self.label_sweep = Sweep(self.database, self.writer, self.clock, good_after=AGE)
         self.work = Work(self.database, self.clock)
-        self.payouts = Payouts(
+        self._furnish_settlements()
+        self._furnish_payouts()
+        self.invoices = build_invoices(self.database, self.clock, self.merchants)
+        self.periods = Periods(self.database, self.clock, self.attempts)
+        self.statements = Statements(self.database, self.clock, self.work, self.merchants)
+        places = Places(rails=frozenset({*RAILS, PAYOUT_RAIL}), banks=frozenset({"hdfc"}))
+        self.postings = Postings(self.database, self.writer, self.clock, places)
+        self.seals = _seals(self.database, self.clock)
+        self.breaks = Breaks(self.database, self.writer, self.clock)
+        self.break_workflow = breaks.Workflow(self._of_breaks(places))
+
+    def _furnish_settlements(self) -> None:
+        self.payouts = SettlementPayouts(
             self.database,
             self.writer,
             self.clock,
@@ -151,14 +197,36 @@ class House:
                 ),
             )
         )
-        self.invoices = build_invoices(self.database, self.clock, self.merchants)
-        self.periods = Periods(self.database, self.clock, self.attempts)
-        self.statements = Statements(self.database, self.clock, self.work, self.merchants)
-        places = Places(rails=frozenset({*RAILS, PAYOUT_RAIL}), banks=frozenset({"hdfc"}))
-        self.postings = Postings(self.database, self.writer, self.clock, places)
-        self.seals = _seals(self.database, self.clock)
-        self.breaks = Breaks(self.database, self.writer, self.clock)
-        self.break_workflow = breaks.Workflow(self._of_breaks(places))
+
+    def _furnish_payouts(self) -> None:
+        self.beneficiaries = build_beneficiaries(
+            self.database,
+            self.writer,
+            self.clock,
+            attempts=self.attempts,
+            vault=vault_on(self.database, self.clock),
+            rails=self.rails,
+            rail=PAYOUT_RAIL,
+        )
+        self.merchant_payouts = build_payouts(
+            self.database,
+            self.writer,
+            self.clock,
+            attempts=self.attempts,
+            merchants=self.merchants,
+            limits=load_limits(ROOT / "config" / "limits.yaml", PER_USER),
+            beneficiaries=self.beneficiaries,
+            rail=PAYOUT_RAIL,
+        )
+        self.returns = Returns(
+            self.database,
+            self.attempts,
+            {
+                "settlement": self.payouts.returned,
+                "pout": self.merchant_payouts.returned,
+                "bnf": self.beneficiaries.returned,
+            },
+        )
 
     def _of_breaks(self, places: Places) -> breaks.Collaborators:
         return breaks.Collaborators(
@@ -180,9 +248,19 @@ class House:
             routing=self.routing,
             fees=load_fees(ROOT / "config" / "fees.yaml"),
             holds=load_holds(ROOT / "config" / "authorizations.yaml"),
+            extensions=load_extensions(ROOT / "config" / "authorizations.yaml"),
+            escrowed=self.escrowed,
             settled=settlements.SettledDays(),
             reviews=Queue(within=timedelta(hours=24)),
-            limits=UserLimits(transactions_per_day=10_000, amount_per_day_minor=10**12),
+            limits=Limits(
+                load_limits(ROOT / "config" / "limits.yaml", PER_USER),
+                self.customers,
+                NoDevices(),
+                self.database,
+            ),
+            purses=NoPurses(),
+            per_user=PER_USER,
+            upi=UPI,
         )
 
     async def merchant(self, *, exposure_limit_minor: int = 10**9, **terms: Any) -> Merchant:
@@ -220,7 +298,7 @@ class House:
         """A payment as the rail's next outcome leaves it; captured at once when it approves."""
         key = ids.new(self.clock.now()).hex
         card = CardReference(token_id=ids.new(self.clock.now()), merchant_id=merchant.id)
-        upi = Upi(flow="collect", payee_vpa="chai@khata", payer_vpa="asha@khata")
+        upi = Upi(flow="intent", payee_vpa="chai@khata", payer_vpa="asha@khata")
         order = Order(
             merchant_id=merchant.id,
             amount_minor=amount_minor,
@@ -302,6 +380,15 @@ class House:
 
 def _seals(database: Database, clock: FixedClock) -> Seals:
     return Seals(database, clock, FileSealKeys(KeyRing("seal_signing", {1: b"1" * 32})))
+
+
+def vault_on(database: Database, clock: Clock) -> Vault:
+    return Vault(
+        database,
+        clock,
+        card_keys=KeyRing("card_encryption", {1: b"2" * 32}),
+        hash_keys=KeyRing("instrument_hash", {1: b"3" * 32}),
+    )
 
 
 def rendered(refund: Refund) -> Answer:

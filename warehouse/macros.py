@@ -6,13 +6,15 @@ Belongs here: their text. Does not: who opens a connection (`connection.py`).
 (`online.kernel.ids`). Written out letter by letter: lists would cost six times as much.
 `midnight(day)` is the instant at which a business day begins, `moment(instant, day)` an entry's own
 within the day that it counts for, `bps_of(amount, bps)` a share, rounded half to even
-(`online.kernel.money`).
+(`online.kernel.money`). `is_memo(kind)`: rows between people, of which no rail owes us anything.
 """
 
 from typing import Final
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _LETTERS: Final = 26
+# Money that people send each other: in the books as a memo, in the switch's own file of it.
+MEMO: Final = ("p2p", "p2p_return")
 _MIDDLE: Final = 13  # the letter that has the last bit of the first half and four of the second
 
 _MOMENT: Final = (
@@ -67,5 +69,6 @@ def statements() -> tuple[str, ...]:
         "midnight(day)": "(day::DATE)::TIMESTAMPTZ - INTERVAL 330 MINUTE",
         "moment(instant, day)": _MOMENT,
         "bps_of(amount, bps)": _BPS_OF,
+        "is_memo(kind)": f"coalesce(kind IN ({', '.join(map(repr, MEMO))}), false)",
     }
     return tuple(f"CREATE OR REPLACE TEMP MACRO {name} AS {body}" for name, body in macros.items())

@@ -20,6 +20,7 @@ import polars as pl
 from online.kernel import ids
 from warehouse.bank_files.expected import bank_of
 from warehouse.connection import Lake, Warehouse
+from warehouse.macros import MEMO
 from warehouse.reconciliation.days import Break
 
 # Amounts in two currencies have no difference; those of charges are no part of the receivable.
@@ -133,7 +134,7 @@ def bank_debit(found: BankMatch) -> Posting | None:
 def of_break(found: Break) -> Posting | None:
     """Suspense for a break that opened, its opposite for one that closed; None where no money
     is out of place: late rows and statuses of a rail, charges that our costs show as they are,
-    other currencies.
+    other currencies, and transfers between people, of which none is ours.
     """
     legs = break_legs(found)
     if legs is None:
@@ -162,7 +163,7 @@ def break_legs(found: Break) -> dict[str, int] | None:
     """What a break moves when it opens; accounts with nothing to move may be among them."""
     if found.kind == "unexpected_credit":
         return {_bank(found.bank_account): -found.actual_minor, "suspense:bank": found.actual_minor}
-    if found.kind in _NOT_POSTED or found.rail is None:
+    if found.kind in _NOT_POSTED or found.rail is None or found.row_type in MEMO:
         return None
     # What we still show as owed once all that the other side has was posted against it.
     left_minor = found.expected_minor - found.actual_minor

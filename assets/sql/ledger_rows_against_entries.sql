@@ -1,4 +1,5 @@
--- grain: one rail whose staged rows do not add up to what the ledger moved on its receivable
+-- grain: one rail whose staged rows do not add up to what the ledger moved on its receivable, and
+--   between people
 -- inputs: stg_ledger_rows, raw_entries, raw_transactions, raw_accounts
 -- owner: finance
 WITH staged AS (
@@ -24,9 +25,10 @@ posted AS (
         AND posting.kind IN (
             'capture', 'reversal', 'refund_confirmed', 'dispute_lost', 'late_money', 'late_money_reversed',
             'late_money_refunded', 'unplaced_capture', 'unplaced_reversal', 'unplaced_refund',
-            'unplaced_chargeback'
+            'unplaced_chargeback', 'top_up', 'top_up_not_credited', 'top_up_returned', 'p2p', 'p2p_again',
+            'p2p_returned'
         )
-        AND account.code LIKE 'rail:%:receivable'
+        AND (account.code LIKE 'rail:%:receivable' OR account.code LIKE 'p2p:%:payer')
     GROUP BY ALL
 )
 

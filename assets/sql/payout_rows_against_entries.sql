@@ -19,7 +19,7 @@ posted AS (
     INNER JOIN raw_accounts AS account ON entry.account_id = account.id
     WHERE entry.business_date = $day
         AND entry.layer = 'posted'
-        AND posting.kind IN ('payout_sent', 'payout_found', 'unplaced_payout')
+        AND posting.kind IN ('payout_sent', 'payout_found', 'unplaced_payout', 'payout_sent_back')
         AND account.code LIKE 'payouts:%:in_transit'
         -- What the bank refused is no row either.
         AND NOT EXISTS (

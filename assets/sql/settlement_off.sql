@@ -47,7 +47,8 @@ moved AS (
         AND entry.layer = 'posted'
         AND posted.kind IN (
             'capture', 'reversal', 'refund_requested', 'refund_failed', 'fee_returned', 'dispute_opened',
-            'dispute_won', 'dispute_fee', 'reserve_released'
+            'dispute_won', 'dispute_fee', 'reserve_released',
+            'escrow_funded', 'escrow_released', 'escrow_returned', 'escrow_charged_back', 'escrow_restored'
         )
         AND account.code LIKE 'merchant:%:pending'
     GROUP BY ALL

@@ -14,6 +14,7 @@ SUITE = Suite(
             [
                 *("capture", "refund", "reversal", "chargeback", "refund_reversal"),
                 *("chargeback_won", "adjustment", "transfer", "fee", "reserve", "payout"),
+                *("p2p", "p2p_return"),
             ],
         ),
         looks_like("currency", "^[A-Z]{3}$", "currency is an ISO 4217 code"),

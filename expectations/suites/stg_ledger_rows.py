@@ -2,7 +2,7 @@
 
 from expectations.suites.rules import Suite, between, looks_like, one_of, present, unique
 
-_OURS = ("capture", "refund", "reversal")
+_OURS = ("capture", "refund", "reversal", "p2p", "p2p_return")
 
 SUITE = Suite(
     table="stg_ledger_rows",
@@ -11,6 +11,8 @@ SUITE = Suite(
         unique("entry_id"),
         one_of("kind", [*_OURS, "chargeback"]),
         between("amount_minor", 1, where=("kind", "capture")),
+        between("amount_minor", 1, where=("kind", "p2p")),
+        between("amount_minor", None, -1, where=("kind", "p2p_return")),
         between("amount_minor", None, -1, where=("kind", "refund")),
         between("amount_minor", None, -1, where=("kind", "reversal")),
         between("amount_minor", None, -1, where=("kind", "chargeback")),

@@ -2,6 +2,12 @@
 
 from expectations.suites.rules import Suite, between, looks_like, one_of, present, unique
 
+_SETTLED = (
+    *("capture", "refund", "reversal", "chargeback", "refund_reversal"),
+    *("chargeback_won", "adjustment", "transfer", "fee", "reserve"),
+)
+_BETWEEN_PEOPLE = ("p2p", "p2p_return")
+
 SUITE = Suite(
     table="stg_rail_rows",
     rules=(
@@ -9,18 +15,17 @@ SUITE = Suite(
         # A fee or an adjustment of the rail's own is about no payment.
         *(
             rule
-            for kind in ("capture", "refund", "reversal", "chargeback")
+            for kind in ("capture", "refund", "reversal", "chargeback", *_BETWEEN_PEOPLE)
             for rule in present("reference", where=("type", kind))
         ),
         unique("rail_ref"),
-        one_of(
-            "type",
-            [
-                *("capture", "refund", "reversal", "chargeback", "refund_reversal"),
-                *("chargeback_won", "adjustment", "transfer", "fee", "reserve"),
-            ],
-        ),
-        one_of("status", ["success"]),
+        one_of("type", [*_SETTLED, *_BETWEEN_PEOPLE]),
+        # What is settled to us is settled; between people a switch may say that it was not done.
+        *(one_of("status", ["success"], where=("type", kind)) for kind in _SETTLED),
+        one_of("status", ["success", "failed"], where=("type", "p2p")),
+        one_of("status", ["success"], where=("type", "p2p_return")),
+        between("gross_minor", 1, where=("type", "p2p")),
+        between("gross_minor", None, -1, where=("type", "p2p_return")),
         between("gross_minor", 1, where=("type", "capture")),
         between("gross_minor", None, -1, where=("type", "refund")),
         between("gross_minor", None, -1, where=("type", "reversal")),

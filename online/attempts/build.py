@@ -22,10 +22,12 @@ def _schedule(recovery: Recovery, own: Enquiries, answer_within: timedelta) -> S
     most = own.max_enquiries or recovery.max_enquiries
     interval_s = own.min_interval_s or recovery.min_interval_s
     pending_s = own.pending_interval_s or recovery.pending_interval_s
+    deemed_s = own.deemed_interval_s or recovery.deemed_interval_s
     final_s = own.not_found_final_after_s or recovery.not_found_final_after_s
     return Schedule(
         unknown=Pace(max_enquiries=most, min_interval=timedelta(seconds=interval_s)),
         pending=Pace(max_enquiries=most, min_interval=timedelta(seconds=pending_s)),
+        deemed=Pace(max_enquiries=most, min_interval=timedelta(seconds=deemed_s)),
         not_found_final_after=timedelta(seconds=final_s),
         answer_within=answer_within,
     )

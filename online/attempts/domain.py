@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -21,6 +21,7 @@ class Status(StrEnum):
     SENT = "sent"
     PENDING = "pending"
     UNKNOWN = "unknown"
+    DEEMED = "deemed"
     SUCCEEDED = "succeeded"
     DECLINED = "declined"
     FAILED = "failed"
@@ -34,6 +35,7 @@ _OUTCOMES: Final[Mapping[type[Event], "Status"]] = {
     ev.AttemptFailed: Status.FAILED,
     ev.AttemptPending: Status.PENDING,
     ev.AttemptUnknown: Status.UNKNOWN,
+    ev.AttemptDeemed: Status.DEEMED,
 }
 TRANSITIONS: Final[Mapping[tuple[Status | None, type[Event]], Status]] = {
     (None, ev.AttemptSent): Status.SENT,
@@ -41,6 +43,14 @@ TRANSITIONS: Final[Mapping[tuple[Status | None, type[Event]], Status]] = {
         (open_, event): to
         for open_ in (Status.SENT, Status.PENDING, Status.UNKNOWN)
         for event, to in _OUTCOMES.items()
+    },
+    # What counts as a success stays one until the switch has its last word.
+    **{
+        (Status.DEEMED, event): _OUTCOMES[event]
+        for event in (
+            *(ev.AttemptDeemed, ev.AttemptSucceeded),
+            *(ev.AttemptDeclined, ev.AttemptFailed),
+        )
     },
     # What the rail had refused, or we had given up, was done after all.
     (Status.FAILED, ev.AttemptSucceeded): Status.SUCCEEDED,
@@ -70,14 +80,18 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     sent_at: datetime
     version: int
     livemode: bool
+    order_id: str | None = None  # the TypeID of what ordered it, if it is none of those above
 
     @property
     def is_open(self) -> bool:
         return self.status not in OVER
 
     @property
-    def ordered_by(self) -> Literal["payment", "refund", "settlement"]:
-        """Whose operation it is: that slice records what became of it."""
+    def ordered_by(self) -> str:
+        """Whose operation it is: that slice records what became of it. `payment`, `refund`,
+        `settlement`, or the prefix of any other's id."""
+        if self.order_id is not None:
+            return self.order_id.partition("_")[0]
         if self.refund_id is not None:
             return "refund"
         return "payment" if self.settlement_id is None else "settlement"
@@ -131,6 +145,7 @@ def _sent(event: ev.AttemptSent, occurred: Occurred) -> Attempt:
         sent_at=occurred.at,
         version=occurred.version,
         livemode=occurred.livemode,
+        order_id=event.order_id,
     )
 
 
@@ -140,6 +155,7 @@ _EVENT: Final[dict[OutcomeKind, type[ev.AttemptOutcome]]] = {
     OutcomeKind.FAILED: ev.AttemptFailed,
     OutcomeKind.PENDING: ev.AttemptPending,
     OutcomeKind.UNKNOWN: ev.AttemptUnknown,
+    OutcomeKind.DEEMED: ev.AttemptDeemed,
     OutcomeKind.NOT_FOUND: ev.AttemptUnknown,
 }
 
@@ -158,16 +174,27 @@ def contradicts(attempt: Attempt, outcome: Outcome) -> bool:
     return attempt.status is Status.SUCCEEDED and no
 
 
+_OPEN: Final = frozenset({OutcomeKind.PENDING, OutcomeKind.UNKNOWN})
+
+
 def settle(attempt: Attempt, outcome: Outcome, schedule: Schedule, now: datetime) -> Outcome:
-    """What an answer amounts to: `not_found` becomes final only after the rail's own window."""
-    if outcome.kind is not OutcomeKind.NOT_FOUND:
-        return outcome
-    final = now - attempt.sent_at >= schedule.not_found_final_after
-    return msgspec.structs.replace(
-        outcome,
-        kind=OutcomeKind.FAILED if final else OutcomeKind.UNKNOWN,
-        message="the rail does not know this operation",
-    )
+    """What an answer amounts to: `not_found` becomes final only after the rail's own window. What
+    counts as a success goes on doing so whatever the rail cannot say; of a refund, or of what else
+    is done to a payment, an unconfirmed credit is one that nobody knows."""
+    deemed = attempt.status is Status.DEEMED
+    if outcome.kind is OutcomeKind.NOT_FOUND:
+        final = now - attempt.sent_at >= schedule.not_found_final_after
+        kind = OutcomeKind.FAILED if final else OutcomeKind.UNKNOWN
+        return msgspec.structs.replace(
+            outcome,
+            kind=OutcomeKind.DEEMED if deemed else kind,
+            message="the rail does not know this operation",
+        )
+    if deemed and outcome.kind in _OPEN:
+        return msgspec.structs.replace(outcome, kind=OutcomeKind.DEEMED)
+    if outcome.kind is OutcomeKind.DEEMED and attempt.operation != "authorize":
+        return msgspec.structs.replace(outcome, kind=OutcomeKind.UNKNOWN)
+    return outcome
 
 
 def outcome_event(

@@ -17,6 +17,9 @@ select * from attempts where id = %(id)s
 -- name: of_payment
 select * from attempts where payment_id = %(payment_id)s order by id
 
+-- name: of_order
+select * from attempts where order_id = %(order_id)s order by id
+
 -- name: due
 -- Open attempts whose next enquiry is due, each claimed for a while so that two recovery
 -- processes do not ask about the same one; rail by rail, so that none hides another's. The claim
@@ -26,7 +29,7 @@ with due as (
     from unnest(%(rails)s::text[], %(places)s::int[]) as p (rail, most)
     cross join lateral (
         select a.id from attempts a
-        where a.rail = p.rail and a.status in ('sent', 'pending', 'unknown')
+        where a.rail = p.rail and a.status in ('sent', 'pending', 'unknown', 'deemed')
             and a.next_enquiry_at <= %(now)s
             and (a.claimed_until is null or a.claimed_until <= %(now)s)
             and a.id <> all (%(waiting)s::uuid[])
@@ -39,13 +42,13 @@ returning a.*
 
 -- name: take
 update attempts set claimed_until = %(claim_until)s
-where id = %(id)s and status in ('sent', 'pending', 'unknown') and claimed_until = %(claim)s
+where id = %(id)s and status in ('sent', 'pending', 'unknown', 'deemed') and claimed_until = %(claim)s
 returning *
 
 -- name: claim
 update attempts set claimed_until = %(claim_until)s
 where id = %(id)s
-    and (status in ('pending', 'unknown') or (status = 'sent' and next_enquiry_at <= %(now)s))
+    and (status in ('pending', 'unknown', 'deemed') or (status = 'sent' and next_enquiry_at <= %(now)s))
     and (claimed_until is null or claimed_until <= %(now)s)
 returning *
 
@@ -54,7 +57,7 @@ returning *
 select a.* from attempts a
 left join unnest(%(rails)s::text[], %(of_unknown)s::int[], %(of_pending)s::int[])
     as l (rail, of_unknown, of_pending) on l.rail = a.rail
-where a.status in ('sent', 'pending', 'unknown') and a.livemode = %(livemode)s
+where a.status in ('sent', 'pending', 'unknown', 'deemed') and a.livemode = %(livemode)s
     and (%(status)s::text is null or a.status = %(status)s)
     and (%(rail)s::text is null or a.rail = %(rail)s)
     and (%(operation)s::text is null or a.operation = %(operation)s)
@@ -71,7 +74,7 @@ select a.livemode, a.rail, a.status, count(*) as attempts, min(a.sent_at) as old
 from attempts a
 left join unnest(%(rails)s::text[], %(of_unknown)s::int[], %(of_pending)s::int[])
     as l (rail, of_unknown, of_pending) on l.rail = a.rail
-where a.status in ('sent', 'pending', 'unknown')
+where a.status in ('sent', 'pending', 'unknown', 'deemed')
 group by a.livemode, a.rail, a.status
 
 -- name: open_of
@@ -82,6 +85,12 @@ where a.refund_id is null and a.status in ('sent', 'pending', 'unknown')
 union
 select a.refund_id from attempts a
 where a.refund_id = any(%(resources)s::uuid[]) and a.status in ('sent', 'pending', 'unknown')
+
+-- name: under_way
+-- Payments with an open attempt of that operation.
+select distinct payment_id as id from attempts
+where payment_id = any(%(payments)s::uuid[]) and operation = %(operation)s
+    and status in ('sent', 'pending', 'unknown', 'deemed')
 
 -- name: open_before
 select count(*) from attempts

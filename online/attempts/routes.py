@@ -14,6 +14,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from msgspec import Struct
 
 from online.attempts.domain import Attempt, Status
+from online.attempts.return_routes import take_in_returns
 from online.attempts.schedule import CLAIM
 from online.attempts.service import Attempts
 from online.attempts.store import Filter
@@ -27,13 +28,23 @@ from online.security.domain import Principal, allow
 
 _URL: Final = "/attempts/{attempt_id:str}/enquire"
 
-OpenStatus = Literal["open", "sent", "pending", "unknown"]
-OperationName = Literal["authorize", "capture", "void", "reverse", "refund", "payout"]
-Why = Literal["awaiting_answer", "awaiting_payer", "awaiting_rail", "outcome_unknown", "over"]
+OpenStatus = Literal["open", "sent", "pending", "unknown", "deemed"]
+OperationName = Literal[
+    "authorize", "capture", "void", "reverse", "refund", "payout", "mandate", "mandate_revoke"
+]
+Why = Literal[
+    "awaiting_answer",
+    "awaiting_payer",
+    "awaiting_rail",
+    "awaiting_bank",
+    "outcome_unknown",
+    "over",
+]
 _WHY: Final[dict[Status, Why]] = {
     Status.SENT: "awaiting_answer",
     Status.PENDING: "awaiting_rail",
     Status.UNKNOWN: "outcome_unknown",
+    Status.DEEMED: "awaiting_bank",
 }
 
 
@@ -86,7 +97,9 @@ class AttemptDesk(Struct, frozen=True, kw_only=True):
     description=(
         "Newest first. `unknown`: the rail gave no answer, or none that is final; funds and limits"
         " stay held, nothing is sent again, and the rail is asked at `next_enquiry_at`. `pending`:"
-        " it waits for the payer, or for another bank. `sent`: the call is on the line, or its"
+        " it waits for the payer, or for another bank. `deemed`: the payer was debited and the"
+        " payee's bank has still to confirm the credit; it counts as a success until it says"
+        " otherwise. `sent`: the call is on the line, or its"
         " process died and the rail is asked once that is due. `overdue`: the number of enquiries"
         " that the rail allows did not settle it; it is asked ever more slowly, and is worth a"
         " telephone call. `age_s` is in seconds since it was sent."
@@ -197,3 +210,4 @@ def _why(attempt: Attempt) -> Why:
 
 
 router = Router("/api/v1", route_handlers=[list_attempts, enquire_now])
+internal_router = Router("/", route_handlers=[take_in_returns])

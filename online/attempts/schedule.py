@@ -35,6 +35,7 @@ class Schedule(Struct, frozen=True, kw_only=True):
 
     unknown: Pace
     pending: Pace  # the payer has not answered yet: that is no trouble
+    deemed: Pace  # a bank has to confirm a credit, which takes it up to a day or two
     not_found_final_after: timedelta
     # A process that died between the two commits leaves `sent`; nobody else may ask earlier.
     answer_within: timedelta
@@ -43,14 +44,21 @@ class Schedule(Struct, frozen=True, kw_only=True):
         return sent_at + self.answer_within + self.unknown.min_interval
 
     def next(self, kind: OutcomeKind, enquiries: int, now: datetime) -> datetime:
-        return self._pace(pending=kind is OutcomeKind.PENDING).next(enquiries, now)
+        return self._pace(kind).next(enquiries, now)
 
     def is_overdue(self, enquiries: int, *, pending: bool) -> bool:
         """The rail's own enquiries are used up and it has not given its last word."""
-        return enquiries >= self._pace(pending=pending).max_enquiries
+        pace = self.pending if pending else self.unknown
+        return enquiries >= pace.max_enquiries
 
-    def _pace(self, *, pending: bool) -> Pace:
-        return self.pending if pending else self.unknown
+    def _pace(self, kind: OutcomeKind) -> Pace:
+        match kind:
+            case OutcomeKind.PENDING:
+                return self.pending
+            case OutcomeKind.DEEMED:
+                return self.deemed
+            case _:
+                return self.unknown
 
 
 class Schedules(Struct, frozen=True):

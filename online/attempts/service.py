@@ -34,12 +34,16 @@ from online.platform.sql import Connection
 from online.rails.domain import (
     AuthorizeRequest,
     CaptureRequest,
+    ExtendRequest,
+    MandateRequest,
+    MandateRevokeRequest,
     Outcome,
     OutcomeKind,
     PayoutRequest,
     Rail,
     RailRequest,
     RefundRequest,
+    ReleaseRequest,
     ReverseRequest,
     VoidRequest,
 )
@@ -51,6 +55,7 @@ _CIRCUIT_OPEN: Final = Outcome(
     message="not sent: the rail has been failing and rests for a moment",
     retryable=True,
 )
+_ROUTED: Final = frozenset({"authorize", "mandate"})  # their route was chosen by its breaker
 _NOBODY: Final[Mapping[str, Collection[UUID]]] = {}
 
 
@@ -118,7 +123,7 @@ class Attempts:
         where its breaker is open, nothing is sent.
         """
         where, operation = attempt.route or attempt.rail, attempt.operation
-        if operation != "authorize" and not await self._watch.permits(where, operation):
+        if operation not in _ROUTED and not await self._watch.permits(where, operation):
             return self._answered(attempt, _CIRCUIT_OPEN, metadata, enquired=False, latency_ms=None)
         started = perf_counter()
         outcome = await _call(self._rails[attempt.rail], request)
@@ -147,6 +152,10 @@ class Attempts:
             return None
         return self._answered(attempt, outcome, metadata, enquired=told is None, latency_ms=None)
 
+    def done_here(self, prepared: Moved[Attempt], outcome: Outcome, metadata: Metadata) -> Answered:
+        """Of an operation that needs no rail: it begins and ends in one commit."""
+        return self.again(prepared.state, Answered(outcome, prepared), metadata)
+
     def again(self, attempt: Attempt, answered: Answered, metadata: Metadata) -> Answered:
         """The same answer for an attempt that has moved meanwhile, where it is still news."""
         return self._answered(attempt, answered.outcome, metadata, enquired=False, latency_ms=None)
@@ -158,6 +167,10 @@ class Attempts:
         """Every attempt for a payment, oldest first; refunds' too."""
         return await store.of_payment(connection, payment_id)
 
+    async def of_order(self, connection: Connection, order_id: str) -> list[Attempt]:
+        """Every attempt that something else has ordered (by its TypeID), oldest first."""
+        return await store.of_order(connection, order_id)
+
     async def modes(self, connection: Connection, attempts: Collection[UUID]) -> dict[UUID, bool]:
         """`livemode` of those attempts that there are."""
         return await store.modes(connection, attempts)
@@ -165,6 +178,12 @@ class Attempts:
     async def open_of(self, connection: Connection, resources: Collection[UUID]) -> set[UUID]:
         """Those payments and refunds of `resources` whose rail has not given its last word."""
         return await store.open_of(connection, resources)
+
+    async def under_way(
+        self, connection: Connection, payments: Collection[UUID], operation: str
+    ) -> set[UUID]:
+        """Those payments for which a rail has not given its last word on that operation."""
+        return await store.under_way(connection, payments, operation)
 
     async def open_before(self, connection: Connection, instant: datetime) -> int:
         """How many attempts that were sent before `instant` have no outcome."""
@@ -259,9 +278,17 @@ async def _call(rail: Rail, request: RailRequest) -> Outcome:
             return await rail.capture(request)
         case VoidRequest():
             return await rail.void(request)
+        case ReleaseRequest():
+            return await rail.release(request)
+        case ExtendRequest():
+            return await rail.extend(request)
         case ReverseRequest():
             return await rail.reverse(request)
         case RefundRequest():
             return await rail.refund(request)
         case PayoutRequest():
             return await rail.payout(request)
+        case MandateRequest():
+            return await rail.create_mandate(request)
+        case MandateRevokeRequest():
+            return await rail.revoke_mandate(request)

@@ -21,7 +21,8 @@ ATTEMPTS: Final = Aggregate(
         "id uuid, payment_id uuid, refund_id uuid, settlement_id uuid, merchant_id uuid,"
         "operation text, status text, amount_minor int8, currency text, route text, rail text,"
         "rail_reference text, original_id uuid, code text, enquiries int2,"
-        "next_enquiry_at timestamptz, sent_at timestamptz, version int8, livemode bool",
+        "next_enquiry_at timestamptz, sent_at timestamptz, version int8, livemode bool,"
+        "order_id text",
         lock=QUERIES["lock"],
         update=QUERIES["update"],
     ),
@@ -72,6 +73,11 @@ async def of_payment(connection: Connection, payment_id: UUID) -> list[Attempt]:
     return await QUERIES.all(connection, "of_payment", Attempt, payment_id=payment_id)
 
 
+async def of_order(connection: Connection, order_id: str) -> list[Attempt]:
+    """Every attempt that an order has made, oldest first."""
+    return await QUERIES.all(connection, "of_order", Attempt, order_id=order_id)
+
+
 async def modes(connection: Connection, attempts: Collection[UUID]) -> dict[UUID, bool]:
     rows = await QUERIES.all(connection, "modes", _Mode, ids=list(attempts))
     return {row.id: row.livemode for row in rows}
@@ -80,6 +86,15 @@ async def modes(connection: Connection, attempts: Collection[UUID]) -> dict[UUID
 async def open_of(connection: Connection, resources: Collection[UUID]) -> set[UUID]:
     """Of these payments and refunds, those with an open attempt of their own."""
     rows = await QUERIES.all(connection, "open_of", _Open, resources=list(resources))
+    return {row.id for row in rows}
+
+
+async def under_way(
+    connection: Connection, payments: Collection[UUID], operation: str
+) -> set[UUID]:
+    rows = await QUERIES.all(
+        connection, "under_way", _Open, payments=list(payments), operation=operation
+    )
     return {row.id for row in rows}
 
 

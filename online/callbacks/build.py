@@ -10,6 +10,7 @@ from online.callbacks.service import Callbacks, Collaborators
 from online.disputes.service import Disputes
 from online.kernel.clock import Clock
 from online.kernel.events import Metadata
+from online.mandates.service import Mandates
 from online.platform.db import Database
 from online.platform.settings import Settings
 from online.rails.domain import Outcome
@@ -26,11 +27,12 @@ def build_callbacks(
     attempts: Attempts,
     rails: Rails,
     disputes: Disputes,
+    mandates: Mandates,
     resolve: Callable[[Attempt, str, Outcome], Awaitable[None]],
 ) -> Callbacks:
     """`resolve` lets the slice that ordered an attempt record how it ended."""
 
-    async def hear(rail: str, reference: str, actor: str) -> bool:
+    async def hear_dispute(rail: str, reference: str, actor: str) -> bool:
         taken = await disputes.hear(rail, reference, Metadata(actor=actor))
         return taken is not None
 
@@ -46,7 +48,7 @@ def build_callbacks(
             secrets=load_rail_secrets(keys, known),
             sealer=Sealer(load_key_ring(keys / "rail_callbacks.key", "rail_callbacks")),
             resolve=resolve,
-            hear=hear,
+            hear={"dispute": hear_dispute, "mandate": mandates.hear},
             keep=timedelta(days=settings.callbacks.keep_days),
             max_tries=settings.callbacks.max_tries,
         )

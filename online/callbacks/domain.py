@@ -28,7 +28,7 @@ class Verdict(StrEnum):
     NO_NEWS = "no_news"  # the operation goes on
     OUT_OF_ORDER = "out_of_order"  # older than what the rail has said of it before
     ENQUIRED = "enquired"  # contradicts how an attempt ended: the rail was asked
-    ASKED = "asked"  # of a dispute: the rail was asked
+    ASKED = "asked"  # of a dispute or a mandate: the rail was asked
     UNKNOWN_REFERENCE = "unknown_reference"
     FOREIGN_REFERENCE = "foreign_reference"  # of another rail: not this one's to say
     UNREADABLE = "unreadable"
@@ -45,7 +45,7 @@ class Notice(Struct, frozen=True, kw_only=True):
     """
 
     id: _Id
-    type: Literal["operation", "dispute"]
+    type: Literal["operation", "dispute", "mandate"]
     reference: _Reference
     sequence: Annotated[int, Meta(ge=0, le=2**63 - 1)]
     occurred_at: Annotated[datetime, Meta(tz=True)]
@@ -123,10 +123,15 @@ class Move(StrEnum):
     LEAVE_ENDED = "leave_ended"
 
 
+_NOT_TOLD: Final = frozenset({Status.SENT, Status.PENDING, Status.UNKNOWN})
+
+
 def judge(attempt: Attempt, outcome: Outcome) -> Move:
-    """A signed final word ends what is open. What ended otherwise is not moved by a callback: the
-    rail is asked first.
+    """A signed final word ends what is open, and so far as that is one a deemed approval, which is
+    told as a success. What ended otherwise is not moved by a callback: the rail is asked first.
     """
+    if outcome.kind is OutcomeKind.DEEMED and attempt.status in _NOT_TOLD:
+        return Move.BELIEVE
     if not outcome.is_final:
         return Move.LEAVE_OPEN
     if attempt.is_open:

@@ -34,7 +34,7 @@ from online.callbacks.secrets import RailSecrets
 from online.callbacks.signature import Refusal, check
 from online.callbacks.store import Filter, Row
 from online.kernel import ids
-from online.kernel.clock import Clock
+from online.kernel.clock import Clock, business_date
 from online.kernel.errors import KhataError, Unauthenticated
 from online.platform import metrics
 from online.platform.db import Database
@@ -68,8 +68,8 @@ class RailBook(Protocol):
 class Collaborators(msgspec.Struct, frozen=True, kw_only=True):
     """What the use cases call; wired once in `build.py`.
 
-    `resolve` lets the right slice record how an attempt ended; `hear` asks a rail about a dispute
-    and answers whether there is one.
+    `resolve` lets the right slice record how an attempt ended; `hear`, by the callback's type,
+    asks a rail about a dispute or a mandate and answers whether there is one.
     """
 
     database: Database
@@ -80,7 +80,7 @@ class Collaborators(msgspec.Struct, frozen=True, kw_only=True):
     secrets: RailSecrets
     sealer: Sealer
     resolve: Callable[[Attempt, str, Outcome], Awaitable[None]]
-    hear: Callable[[str, str, str], Awaitable[bool]]
+    hear: Mapping[str, Callable[[str, str, str], Awaitable[bool]]]
     keep: timedelta
     max_tries: int
 
@@ -192,12 +192,15 @@ class Callbacks:
 
     async def _understand(self, stored: Stored, body: bytes, notice: Notice) -> Verdict | None:
         """None: nobody knows what it is about, yet."""
-        if notice.type == "dispute":
-            known = await self._with.hear(stored.rail, notice.reference, _actor(stored))
+        if notice.type != "operation":
+            hear = self._with.hear[notice.type]
+            known = await hear(stored.rail, notice.reference, _actor(stored))
             return Verdict.ASKED if known else None
         try:
             attempt_id = ids.decode("att", notice.reference)
-            outcome = answers.read(body, self._with.dialects[stored.rail])
+            outcome = answers.read(
+                body, self._with.dialects[stored.rail], business_date(self._with.clock.now())
+            )
         except ids.InvalidId:
             return Verdict.UNKNOWN_REFERENCE
         except answers.NO_SENSE:

@@ -22,14 +22,19 @@ Name = Annotated[str, Meta(min_length=1, max_length=100)]
 Email = Annotated[str, Meta(pattern=r"^[^@\s]{1,64}@[^@\s]{1,190}\Z")]
 Phone = Annotated[str, Meta(pattern=r"^\+?[0-9]{6,15}\Z")]
 UpiType = Literal["mini", "max"]
+KycLevel = Literal["none", "minimum", "full"]
 Vpa = Annotated[str, Meta(max_length=320)]
 
 
 class CreateCustomer(WireStruct, frozen=True, kw_only=True):
+    """`upi_type: max` is a user with full KYC, `mini` one with none or minimum; without a
+    `kyc_level`, MAX is full and everybody else none."""
+
     name: Name | None = None
     email: Email | None = None
     phone: Phone | None = None
     upi_type: UpiType | None = None
+    kyc_level: KycLevel | None = None
     vpa: Vpa | None = None
 
     def __repr__(self) -> str:
@@ -37,12 +42,14 @@ class CreateCustomer(WireStruct, frozen=True, kw_only=True):
 
 
 class UpdateCustomer(WireStruct, frozen=True, kw_only=True):
-    """A field that is left out stays as it is; null takes its value away."""
+    """A field that is left out stays as it is; null takes its value away. MINI becomes MAX by
+    `upi_type` and `kyc_level` together: what is in their wallet stays there."""
 
     name: Name | UnsetType | None = UNSET
     email: Email | UnsetType | None = UNSET
     phone: Phone | UnsetType | None = UNSET
     upi_type: UpiType | UnsetType | None = UNSET
+    kyc_level: KycLevel | UnsetType = UNSET
     vpa: Vpa | UnsetType | None = UNSET
 
     def __repr__(self) -> str:
@@ -65,6 +72,7 @@ class CustomerView(Struct, frozen=True, kw_only=True):
     email: str | None
     phone: str | None
     upi_type: str | None
+    kyc_level: str
     vpa_masked: str | None
     livemode: bool
     created_at: datetime
@@ -78,6 +86,7 @@ class CustomerView(Struct, frozen=True, kw_only=True):
             email=customer.email,
             phone=customer.phone,
             upi_type=customer.upi_type,
+            kyc_level=customer.kyc_level,
             vpa_masked=customer.vpa_masked,
             livemode=customer.livemode,
             created_at=customer.created_at,
@@ -110,6 +119,7 @@ async def create_customer(
         email=data.email,
         phone=data.phone,
         upi_type=data.upi_type,
+        kyc_level=data.kyc_level,
         vpa=data.vpa,
     )
     return _shown(customer, status=201)

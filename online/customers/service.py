@@ -7,9 +7,10 @@ from uuid import UUID
 import msgspec
 
 from online.customers import store
-from online.customers.domain import Customer, mask_vpa
+from online.customers.domain import Customer, check_kyc, kyc_of_new, mask_vpa
+from online.customers.rights import Right, Rights, UserRule
 from online.kernel import ids
-from online.kernel.clock import Clock
+from online.kernel.clock import Clock, business_date
 from online.kernel.errors import Conflict, NotFound, VersionConflict
 from online.platform.db import Database
 from online.platform.lists import Window
@@ -19,9 +20,10 @@ Check = Callable[[int], None]
 
 
 class Customers:
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, rights: Rights) -> None:
         self._database = database
         self._clock = clock
+        self._rights = rights
 
     async def create(
         self,
@@ -32,6 +34,7 @@ class Customers:
         email: str | None = None,
         phone: str | None = None,
         upi_type: str | None = None,
+        kyc_level: str | None = None,
         vpa: str | None = None,
         customer_id: UUID | None = None,
     ) -> Customer:
@@ -44,6 +47,7 @@ class Customers:
             email=email,
             phone=phone,
             upi_type=upi_type,
+            kyc_level=kyc_of_new(upi_type, kyc_level),
             vpa_masked=mask_vpa(vpa) if vpa is not None else None,
             livemode=livemode,
             created_at=now,
@@ -58,6 +62,18 @@ class Customers:
         if customer is None:
             raise NotFound("there is no such customer")
         return customer
+
+    def rights(self, customer: Customer) -> UserRule:
+        """What their type and KYC let them do today."""
+        return self._rights.of(customer, business_date(self._clock.now()))
+
+    async def places(self, customer_id: UUID, merchant_id: UUID) -> int:
+        """How many devices a customer may have bound at a time."""
+        return self.rights(await self.get(customer_id, merchant_id)).devices
+
+    def require(self, customer: Customer, right: Right) -> None:
+        """Raises `NotForThisUser` unless they may do that today."""
+        self._rights.require(customer, right, business_date(self._clock.now()))
 
     async def by_ids(
         self, customer_ids: Collection[UUID], merchant_id: UUID
@@ -83,7 +99,9 @@ class Customers:
         if "vpa" in fields:
             vpa = fields.pop("vpa")
             fields["vpa_masked"] = mask_vpa(vpa) if vpa is not None else None
-        return await self._store(msgspec.structs.replace(known, **fields))
+        changed = msgspec.structs.replace(known, **fields)
+        check_kyc(changed.upi_type, changed.kyc_level)
+        return await self._store(changed)
 
     async def erase(self, customer_id: UUID, merchant_id: UUID, check: Check) -> Customer:
         """Takes every personal field away for good; what was paid stays, under the bare id."""
@@ -97,6 +115,7 @@ class Customers:
             email=None,
             phone=None,
             upi_type=None,
+            kyc_level="none",
             vpa_masked=None,
             erased_at=self._clock.now(),
         )

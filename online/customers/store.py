@@ -5,8 +5,10 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from psycopg.errors import CheckViolation
 
 from online.customers.domain import Customer
+from online.kernel.errors import Conflict
 from online.platform.copy_binary import Table
 from online.platform.lists import Window
 from online.platform.sql import Connection, copy_rows, load_queries
@@ -15,7 +17,8 @@ QUERIES = load_queries(__package__)
 CUSTOMERS = Table(
     "customers",
     "id uuid, merchant_id uuid, name text, email text, phone text, upi_type text,"
-    "vpa_masked text, livemode bool, created_at timestamptz, version int8, erased_at timestamptz",
+    "vpa_masked text, livemode bool, created_at timestamptz, version int8, erased_at timestamptz,"
+    "kyc_level text",
 )
 
 
@@ -30,8 +33,17 @@ async def insert_customer(connection: Connection, customer: Customer) -> None:
 
 
 async def update_customer(connection: Connection, customer: Customer) -> bool:
-    """Stores new values over the version they were made from; False when it is gone."""
-    return await QUERIES.execute(connection, "update_customer", **_parameters(customer)) == 1
+    """Stores new values over the version they were made from; False when it is gone.
+
+    `Conflict` where the customer's wallet is open and needs them as they are: the database says so,
+    since a wallet may be opened meanwhile.
+    """
+    try:
+        return await QUERIES.execute(connection, "update_customer", **_parameters(customer)) == 1
+    except CheckViolation as error:
+        if error.diag.constraint_name != "customers_wallet_open":
+            raise
+        raise Conflict("this customer's wallet is open: close it first") from None
 
 
 async def customer(connection: Connection, customer_id: UUID, merchant_id: UUID) -> Customer | None:

@@ -18,6 +18,7 @@ from online.kernel import ids
 from online.kernel.errors import Conflict, RateLimited, Refused
 from online.kernel.events import Event, Occurred
 from online.kernel.transitions import next_status
+from online.ledger.change import FOREVER, LimitMove, close, guard, reopen
 
 
 class Status(StrEnum):
@@ -34,6 +35,7 @@ TRANSITIONS: Final[Mapping[tuple[Status | None, type[Event]], Status]] = {
     (S.PENDING, ev.DeviceChallenged): S.PENDING,
     (S.PENDING, ev.DeviceRelinked): S.PENDING,
     (S.PENDING, ev.DeviceProofFailed): S.PENDING,
+    (S.PENDING, ev.DeviceBlocked): S.PENDING,
     (S.PENDING, ev.DeviceVerified): S.COOLING,
     (S.PENDING, ev.DeviceRevoked): S.REVOKED,
     (S.COOLING, ev.DeviceActivated): S.ACTIVE,
@@ -47,6 +49,9 @@ TRANSITIONS: Final[Mapping[tuple[Status | None, type[Event]], Status]] = {
     (S.SUSPENDED, ev.DeviceRevoked): S.REVOKED,
 }
 TERMINAL: Final = frozenset({S.REVOKED})
+PROVED: Final = frozenset({S.COOLING, S.ACTIVE})
+_BOUND: Final = PROVED | {S.SUSPENDED}  # takes a place among its customer's devices
+_STOPPED: Final = frozenset({S.SUSPENDED, S.REVOKED})
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +67,7 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     sim_hash: str | None
     challenge_expires_at: datetime
     wrong_proofs: int
+    challenges: int  # asked for since the last proof
     blocked_until: datetime | None
     verified_at: datetime | None
     cooling_until: datetime | None
@@ -74,6 +80,11 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def reference(self) -> str:
         return ids.encode("dev", self.id)
+
+    @property
+    def guarded(self) -> LimitMove:
+        """Refuses a change that this device has part in once it is stopped, even just now."""
+        return guard(subject_of(self.id), self.livemode, DeviceClosed)
 
     def state_at(self, now: datetime) -> Status:
         """Its status, and `active` as soon as it has cooled, even before that is recorded."""
@@ -102,13 +113,28 @@ class BindingRule(msgspec.Struct, frozen=True, kw_only=True):
     cooling: timedelta
     block: timedelta
     wrong_proofs: int
+    challenges: int
 
 
 @dataclass(eq=False)
 class DeviceBlocked(RateLimited):
-    """Too many wrong proofs; nothing is tried until the block is over."""
+    """Too many wrong proofs or challenges; nothing is tried until the block is over."""
 
     code: ClassVar[str] = "device_blocked"
+
+
+@dataclass(eq=False)
+class DeviceNotTrusted(Conflict):
+    """The device is not the customer's, has proved nothing yet, or was stopped."""
+
+    code: ClassVar[str] = "device_not_trusted"
+
+
+@dataclass(eq=False)
+class TooManyDevices(Conflict):
+    """The customer has as many devices bound as their type allows; one has to be revoked before."""
+
+    code: ClassVar[str] = "too_many_devices"
 
 
 @dataclass(eq=False)
@@ -125,6 +151,18 @@ class ProofInvalid(Refused):
     code: ClassVar[str] = "proof_invalid"
 
 
+@dataclass(eq=False)
+class DeviceClosed(Conflict):
+    """The device was suspended or revoked: nothing is paid by it."""
+
+    code: ClassVar[str] = "device_closed"
+
+
+def subject_of(device_id: UUID) -> str:
+    """How a device is named among counters, where one that is closed stops its payments."""
+    return f"device:{device_id}"
+
+
 def apply(state: Device | None, occurred: Occurred) -> Device:
     """The one fold from events to the row."""
     event = occurred.event
@@ -133,7 +171,7 @@ def apply(state: Device | None, occurred: Occurred) -> Device:
         return _linked(event, occurred)
     assert state is not None
     changes = {"status": status, "version": occurred.version, "updated_at": occurred.at}
-    return msgspec.structs.replace(state, **changes | _changes(event, occurred.at))
+    return msgspec.structs.replace(state, **changes | _changes(state, event, occurred.at))
 
 
 def _linked(event: ev.DeviceLinked, occurred: Occurred) -> Device:
@@ -148,6 +186,7 @@ def _linked(event: ev.DeviceLinked, occurred: Occurred) -> Device:
         sim_hash=event.sim_hash,
         challenge_expires_at=event.challenge_expires_at or occurred.at,
         wrong_proofs=0,
+        challenges=1,
         blocked_until=None,
         verified_at=None,
         cooling_until=None,
@@ -159,23 +198,29 @@ def _linked(event: ev.DeviceLinked, occurred: Occurred) -> Device:
     )
 
 
-def _changes(event: Event, at: datetime) -> dict[str, Any]:
+def _changes(state: Device, event: Event, at: datetime) -> dict[str, Any]:
     match event:
         case ev.DeviceChallenged():
-            return {"challenge_expires_at": event.challenge_expires_at}
+            return {
+                "challenge_expires_at": event.challenge_expires_at,
+                "challenges": state.challenges + 1,
+            }
         case ev.DeviceRelinked():
             return {
                 "platform": event.platform,
                 "key_hash": event.key_hash,
                 "sim_hash": event.sim_hash,
                 "challenge_expires_at": event.challenge_expires_at,
+                "challenges": state.challenges + 1,
                 "verified_at": None,
                 "cooling_until": None,
             }
         case ev.DeviceProofFailed():
             return {"wrong_proofs": event.attempt, "blocked_until": event.blocked_until}
+        case ev.DeviceBlocked():
+            return {"blocked_until": event.blocked_until, "challenges": 0}
         case ev.DeviceVerified():
-            proved = {"wrong_proofs": 0, "blocked_until": None, "verified_at": at}
+            proved = {"wrong_proofs": 0, "challenges": 0, "blocked_until": None, "verified_at": at}
             return proved | {"cooling_until": event.cooling_until}
         case ev.DeviceSuspended() | ev.DeviceRevoked():
             return {"reason": event.reason}
@@ -192,7 +237,8 @@ def on_link(known: Device | None, claim: Claim, rule: BindingRule, now: datetime
     """What a link means for what is known of the installation: None when nothing is new.
 
     `known` is the newest device of this installation and customer; a revoked one is only
-    looked at for its block. `DeviceBlocked` when something new is claimed meanwhile.
+    looked at for its block. `DeviceBlocked` when something new is claimed meanwhile; one challenge
+    too many blocks it, which has to be written down.
     """
     expires_at = now + rule.challenge
     gone = known is None or known.status is S.REVOKED
@@ -211,6 +257,9 @@ def on_link(known: Device | None, claim: Claim, rule: BindingRule, now: datetime
             sim_hash=claim.sim_hash,
             challenge_expires_at=expires_at,
         )
+    stale = known.status is S.PENDING and now >= known.challenge_expires_at
+    if (changed or stale) and known.challenges >= rule.challenges:
+        return ev.DeviceBlocked(blocked_until=now + rule.block)
     if changed:
         return ev.DeviceRelinked(
             platform=claim.platform,
@@ -218,7 +267,7 @@ def on_link(known: Device | None, claim: Claim, rule: BindingRule, now: datetime
             sim_hash=claim.sim_hash or known.sim_hash,
             challenge_expires_at=expires_at,
         )
-    if known.status is S.PENDING and now >= known.challenge_expires_at:
+    if stale:
         return ev.DeviceChallenged(challenge_expires_at=expires_at)
     return None
 
@@ -244,6 +293,34 @@ def on_proof(device: Device, *, holds: bool, rule: BindingRule, now: datetime) -
     return ev.DeviceProofFailed(attempt=attempt, blocked_until=now + rule.block if over else None)
 
 
+def counters(
+    before: Device | None, after: Device, places: int | None = None
+) -> tuple[LimitMove, ...]:
+    """What a move changes beside the device: its place among its customer's (`places`, asked for
+    where one is taken), and whether payments that name it are refused."""
+    livemode, moves = after.livemode, []
+    was_bound = before is not None and before.status in _BOUND
+    if was_bound != (after.status in _BOUND):
+        moves.append(
+            LimitMove(
+                subject=f"customer:{after.customer_id}",
+                rule="devices",
+                window_start=FOREVER,
+                delta=-1 if was_bound else 1,
+                cap=places or 0,
+                livemode=livemode,
+                refusal=TooManyDevices,
+            )
+        )
+    subject = subject_of(after.id)
+    if before is None:  # from here on there is a row that both sides lock
+        return (*moves, close(subject, livemode), reopen(subject, livemode))
+    was_stopped, is_stopped = before.status in _STOPPED, after.status in _STOPPED
+    if was_stopped != is_stopped:
+        moves.append((close if is_stopped else reopen)(subject, livemode))
+    return tuple(moves)
+
+
 def settled(device: Device, now: datetime) -> list[Event]:
     """What time has done that no event says yet; it goes before whatever comes next."""
     due = device.status is S.COOLING and device.state_at(now) is S.ACTIVE
@@ -254,5 +331,5 @@ def blocked(device: Device, now: datetime) -> DeviceBlocked:
     until = device.blocked_until or now
     seconds = max(1, int((until - now).total_seconds()))
     return DeviceBlocked(
-        f"too many wrong proofs; blocked until {until.isoformat()}", retry_after_s=seconds
+        f"too many tries; blocked until {until.isoformat()}", retry_after_s=seconds
     )

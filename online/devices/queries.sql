@@ -4,12 +4,12 @@ select id, version from devices where id = any(%(ids)s::uuid[]) order by id for 
 -- name: update
 update devices d
 set status = r.status, platform = r.platform, key_hash = r.key_hash, sim_hash = r.sim_hash,
-    challenge_expires_at = r.challenge_expires_at, wrong_proofs = r.wrong_proofs,
+    challenge_expires_at = r.challenge_expires_at, wrong_proofs = r.wrong_proofs, challenges = r.challenges,
     blocked_until = r.blocked_until, verified_at = r.verified_at, cooling_until = r.cooling_until,
     reason = r.reason, version = r.version, updated_at = r.updated_at
 from jsonb_to_recordset(%(rows)s::jsonb) as r (
     id uuid, status text, platform text, key_hash text, sim_hash text,
-    challenge_expires_at timestamptz, wrong_proofs bigint, blocked_until timestamptz,
+    challenge_expires_at timestamptz, wrong_proofs bigint, challenges bigint, blocked_until timestamptz,
     verified_at timestamptz, cooling_until timestamptz, reason text, version bigint,
     updated_at timestamptz)
 where d.id = r.id

@@ -25,6 +25,9 @@ from online.security.domain import Principal, allow
 Reason = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
+SimHash = Annotated[str, Meta(pattern=r"^[0-9A-Za-z+/=_-]{16,128}\Z")]
+
+
 class LinkDevice(WireStruct, frozen=True, kw_only=True):
     """`device_id` is your own id of the installation; `public_key` a PEM, Ed25519 or P-256."""
 
@@ -32,16 +35,18 @@ class LinkDevice(WireStruct, frozen=True, kw_only=True):
     device_id: Annotated[str, Meta(min_length=1, max_length=100)]
     platform: Literal["android", "ios", "web"]
     public_key: Annotated[str, Meta(pattern="^-----BEGIN PUBLIC KEY-----", max_length=1000)]
-    sim_hash: Annotated[str, Meta(pattern=r"^[0-9A-Za-z+/=_-]{16,128}\Z")] | None = None
+    sim_hash: SimHash | None = None
 
     def __repr__(self) -> str:
         return "LinkDevice(…)"
 
 
 class VerifyDevice(WireStruct, frozen=True, kw_only=True):
-    """Over the challenge's bytes, base64 (either alphabet). P-256: SHA-256, DER or r and s."""
+    """Over the challenge's bytes, base64 (either alphabet). P-256: SHA-256, DER or r and s.
+    `sim_hash`: of the SIM that the proof was sent from, as the link named it."""
 
     signature: Annotated[str, Meta(pattern=r"^[0-9A-Za-z+/_-]{32,200}={0,2}\Z")]
+    sim_hash: SimHash | None = None
 
 
 class SuspendDevice(WireStruct, frozen=True, kw_only=True):
@@ -170,10 +175,15 @@ async def link_device(
     "/devices/{device_id:str}/verify",
     status_code=200,
     summary="Prove that a device holds its key",
-    description="After three wrong proofs the device is blocked for a day.",
+    description="After three wrong proofs the device is blocked for a day; so it is when a fourth "
+    "challenge is asked for and none was answered. A proof that names a SIM has to name the one "
+    "that was linked: the same challenge from two numbers is refused.",
     tags=["devices"],
     opt=allow("devices:write")
-    | problems("illegal_state", "challenge_expired", "proof_invalid", "device_blocked"),
+    | problems(
+        *("illegal_state", "challenge_expired", "proof_invalid", "device_blocked"),
+        "too_many_devices",
+    ),
 )
 async def verify_device(
     request: Request[Any, Any, Any],
@@ -183,7 +193,8 @@ async def verify_device(
     devices: NamedDependency[Devices],
 ) -> Response[DeviceView]:
     signature = _signature(data.signature)
-    return _shown(await devices.verify(_ask(request, device_id, principal), signature))
+    ask = _ask(request, device_id, principal)
+    return _shown(await devices.verify(ask, signature, data.sim_hash))
 
 
 def _signature(text: str) -> bytes:

@@ -23,6 +23,7 @@ class BindingRow(_Dated, frozen=True, kw_only=True):
     cooling_hours: Few
     cooling_amount_per_day_minor: Annotated[int, Meta(ge=0, le=10**15)]
     wrong_proofs: Few
+    challenges: Few
     block_hours: Few
 
     @property
@@ -32,6 +33,7 @@ class BindingRow(_Dated, frozen=True, kw_only=True):
             cooling=timedelta(hours=self.cooling_hours),
             block=timedelta(hours=self.block_hours),
             wrong_proofs=self.wrong_proofs,
+            challenges=self.challenges,
         )
 
 

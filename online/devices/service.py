@@ -15,11 +15,15 @@ import msgspec
 
 from online.devices import store
 from online.devices.domain import (
+    PROVED,
     TERMINAL,
     Claim,
     Device,
+    DeviceNotTrusted,
     ProofInvalid,
     Status,
+    blocked,
+    counters,
     on_link,
     on_proof,
     settled,
@@ -79,6 +83,10 @@ class CustomerDirectory(Protocol):
 
     async def get(self, customer_id: UUID, merchant_id: UUID) -> object: ...
 
+    async def places(self, customer_id: UUID, merchant_id: UUID) -> int:
+        """How many devices the customer may have bound at a time."""
+        ...
+
 
 class Usage(Protocol):
     """How much a device is used, by the names payments give it (`risk` answers, wired above)."""
@@ -126,10 +134,15 @@ class Devices:
                 return await self._shown(known), False
             assert event is not None
             moved = self._linked(known, event, order, metadata)
+            before = known if not isinstance(event, ev.DeviceLinked) else None
             try:
-                await self._with.writer.submit(_change(moved, *_key_rows(moved, order, pem)))
+                await self._with.writer.submit(
+                    _change(before, moved, *_key_rows(moved, order, pem))
+                )
             except VersionConflict:
                 continue
+            if isinstance(event, ev.DeviceBlocked):
+                raise blocked(moved.state, now)
             return await self._shown(moved.state), isinstance(event, ev.DeviceLinked)
 
     def _linked(
@@ -141,8 +154,9 @@ class Devices:
         origin = Origin(id=ids.new(now), merchant_id=order.merchant_id, livemode=order.livemode)
         return DEVICES.create(origin, [event], now, metadata)
 
-    async def verify(self, ask: Ask, signature: bytes) -> Shown:
-        """Proof of possession. The same proof again is answered again."""
+    async def verify(self, ask: Ask, signature: bytes, sim_hash: str | None = None) -> Shown:
+        """Proof of possession. The same proof again is answered again; one that names another SIM
+        than the link did is a wrong one."""
         while True:
             now = self._with.clock.now()
             device = await self._get(ask.device_id, ask.merchant_id)
@@ -151,12 +165,15 @@ class Devices:
                 bound = await store.bound_by(connection, device)
             key = read_public_key(bound.public_key)
             good = holds(key, signature, self._challenge(device).encode())
+            good = good and self._same_sim(device, sim_hash)
             if good and device.status in {Status.COOLING, Status.ACTIVE}:
                 return await self._shown(device)
             event = on_proof(device, holds=good, rule=rule, now=now)
             moved = DEVICES.move(device, [event], now, ask.metadata)
+            owner = (device.customer_id, device.merchant_id)
+            places = await self._with.customers.places(*owner) if good else None
             try:
-                await self._with.writer.submit(_change(moved))
+                await self._with.writer.submit(_change(device, moved, places=places))
             except VersionConflict:
                 continue
             if isinstance(event, ev.DeviceProofFailed):
@@ -189,7 +206,7 @@ class Devices:
                 return await self._shown(device)
             moved = DEVICES.move(device, [*settled(device, now), event], now, ask.metadata)
             try:
-                await self._with.writer.submit(_change(moved))
+                await self._with.writer.submit(_change(device, moved))
             except VersionConflict:
                 continue
             return await self._shown(moved.state)
@@ -201,10 +218,60 @@ class Devices:
             due = await store.cooled(connection, now, _SWEEP)
         metadata = Metadata(actor="worker:devices")
         moves = [DEVICES.move(device, settled(device, now), now, metadata) for device in due]
-        refusals = await self._with.writer.submit_all([_change(moved) for moved in moves])
+        changes = [_change(*pair) for pair in zip(due, moves, strict=True)]
+        refusals = await self._with.writer.submit_all(changes)
         return sum(refusal is None for refusal in refusals)
 
+    # ── a customer's own ─────────────────────────────────────────────────────────────────
+
+    async def of_customer(self, name: str, customer_id: UUID, merchant_id: UUID) -> Device:
+        """A customer's device, by our id or the merchant's own, that has proved its key and is
+        not stopped; `DeviceNotTrusted` for any other."""
+        device_id = _decoded("dev", name)
+        async with self._with.database.connection() as connection:
+            if device_id is not None:
+                device = await store.get(connection, device_id, merchant_id)
+            else:
+                fingerprint = self._fingerprint(merchant_id, name)
+                device = await store.of_payment(connection, fingerprint, customer_id)
+        now = self._with.clock.now()
+        own = device is not None and device.customer_id == customer_id
+        if device is None or not own or device.state_at(now) not in PROVED:
+            raise DeviceNotTrusted("no linked device of the customer", "device_id")
+        return device
+
+    async def signed_by(
+        self, name: str, customer_id: UUID, merchant_id: UUID, signature: bytes, text: str
+    ) -> Device:
+        """The customer's ACTIVE device that signed `text`; one that cools signs nothing yet."""
+        device = await self.of_customer(name, customer_id, merchant_id)
+        if device.state_at(self._with.clock.now()) is not Status.ACTIVE:
+            raise DeviceNotTrusted("the device still cools", "device_id")
+        async with self._with.database.connection() as connection:
+            bound = await store.bound_by(connection, device)
+        if not holds(read_public_key(bound.public_key), signature, text.encode()):
+            raise ProofInvalid("the signature is not one by this device", "signature")
+        return device
+
     # ── trust ────────────────────────────────────────────────────────────────────────────
+
+    async def named(
+        self, name: str, customer_id: str | None, merchant_id: UUID, *, livemode: bool
+    ) -> Named | None:
+        """The same for whoever has read nothing yet: its use is read, too."""
+        now = self._with.clock.now()
+        async with self._with.database.connection() as connection:
+            use = await self._with.usage.use_of(connection, (name,), at=now, livemode=livemode)
+            payment = PaymentByDevice(
+                merchant_id=merchant_id,
+                device_id=name,
+                customer_id=customer_id,
+                amount_minor=0,
+                spent_minor=0,
+                use=use,
+                at=now,
+            )
+            return await self.named_by(connection, payment)
 
     async def named_by(self, connection: Connection, payment: PaymentByDevice) -> Named | None:
         """What is known of the device that a payment names; one indexed read."""
@@ -273,6 +340,13 @@ class Devices:
             sim_hash=of_sim,
         )
 
+    def _same_sim(self, device: Device, sim_hash: str | None) -> bool:
+        """Whether a proof, if it names a SIM, came from the one that was linked."""
+        if sim_hash is None or device.sim_hash is None:
+            return True
+        named = self._keyed_hash(b"sim", device.merchant_id.bytes, sim_hash.encode())
+        return hmac.compare_digest(named, device.sim_hash)
+
     def _fingerprint(self, merchant_id: UUID, installation: str) -> str:
         return self._keyed_hash(b"installation", merchant_id.bytes, installation.encode())
 
@@ -289,13 +363,20 @@ class Devices:
         return hmac.new(self._with.secret, text, hashlib.sha256).hexdigest()
 
 
-def _change(moved: Moved[Device], *appends: Append) -> Change:
-    return Change(snapshots=(moved.row,), events=moved.events, appends=appends)
+def _change(
+    before: Device | None, moved: Moved[Device], *appends: Append, places: int | None = None
+) -> Change:
+    return Change(
+        snapshots=(moved.row,),
+        events=moved.events,
+        limits=counters(before, moved.state, places),
+        appends=appends,
+    )
 
 
 def _key_rows(moved: Moved[Device], order: LinkOrder, pem: str) -> tuple[Append, ...]:
     """The key in the clear, under the version of the event that bound it."""
-    if isinstance(moved.events[-1].event, ev.DeviceChallenged):
+    if isinstance(moved.events[-1].event, ev.DeviceChallenged | ev.DeviceBlocked):
         return ()
     device = moved.state
     row = (

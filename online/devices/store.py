@@ -19,7 +19,7 @@ DEVICES: Final = Aggregate(
         "devices",
         "id uuid, merchant_id uuid, customer_id uuid, status text, fingerprint text,"
         "platform text, key_hash text, sim_hash text, challenge_expires_at timestamptz,"
-        "wrong_proofs int8, blocked_until timestamptz, verified_at timestamptz,"
+        "wrong_proofs int8, challenges int8, blocked_until timestamptz, verified_at timestamptz,"
         "cooling_until timestamptz, reason text, version int8, livemode bool,"
         "created_at timestamptz, updated_at timestamptz",
         lock=QUERIES["lock"],

@@ -19,6 +19,7 @@ from online.disputes.domain import Dispute, DisputeConflict, News, steps
 from online.disputes.outcomes import Facts
 from online.disputes.store import DISPUTES
 from online.disputes.terms import Terms
+from online.kernel import events as ev
 from online.kernel import ids
 from online.kernel.clock import Clock
 from online.kernel.errors import InvalidRequest, KhataError, NotFound, VersionConflict
@@ -31,7 +32,9 @@ from online.ledger.writer import Writer
 from online.merchants.service import Merchants
 from online.payments import late
 from online.payments.domain import Payment
+from online.payments.escrowed import Chargeback, Disputed, Escrowed
 from online.payments.fees import FeeTable
+from online.payments.orders import NOTHING, Followed
 from online.payments.service import Payments
 from online.platform.db import Database
 from online.rails.domain import Rail
@@ -40,6 +43,11 @@ from online.risk import labels
 _AT_ONCE: Final = 8  # each reads and commits; the pool is for others too
 
 _log = structlog.get_logger(__name__)
+_OF_MONEY: Final[dict[type[Event], Chargeback]] = {
+    ev.DisputeOpened: "opened",
+    ev.DisputeWon: "won",
+    ev.DisputeLost: "lost",
+}
 Key = tuple[str, str]
 
 
@@ -71,6 +79,7 @@ class Collaborators(msgspec.Struct, frozen=True, kw_only=True):
     rails: RailBook
     fees: FeeTable
     terms: Terms
+    escrowed: Escrowed
 
 
 class Intake:
@@ -112,7 +121,7 @@ class Intake:
             if not case.moves:
                 return case.results
             try:
-                await self._with.writer.submit(case.change())
+                await self._with.writer.submit(case.change(await self._escrowed(case)))
             except VersionConflict:
                 async with self._with.database.connection() as connection:
                     now = await store.by_references(connection, [news[0].key])
@@ -122,6 +131,22 @@ class Intake:
                 return [refused if r.status == "posted" else r for r in case.results]
             else:
                 return case.results
+
+    async def _escrowed(self, case: "_Case") -> Followed:
+        """What moves of escrows with money of the payment, which a chargeback takes first."""
+        dispute, facts = case.dispute, case.facts
+        assert dispute is not None  # there are moves
+        assert facts is not None
+        if facts.late or not case.steps_of_money:
+            return NOTHING
+        told = Disputed(
+            payment_id=dispute.payment_id,
+            dispute_id=dispute.reference,
+            amount_minor=dispute.amount_minor,
+            steps=case.steps_of_money,
+        )
+        async with self._with.database.connection() as connection:
+            return await self._with.escrowed.chargeback(connection, told, case.teller.metadata)
 
     async def _one(self, case: "_Case", news: News) -> Taken:
         known = case.dispute
@@ -234,18 +259,29 @@ class _Case:
         self._steps += found
         return moved.state
 
-    def change(self) -> Change:
-        """All of it as one change; there is at least one move."""
+    @property
+    def steps_of_money(self) -> list[Chargeback]:
+        """Those that move what is at stake."""
+        return [_OF_MONEY[step] for step in self._steps if step in _OF_MONEY]
+
+    def change(self, escrowed: Followed) -> Change:
+        """All of it as one change; there is at least one move. What stood in escrow is the
+        merchant's before it is in dispute, and after it was won."""
         assert self.facts is not None
         last = self.moves[-1]
         label = outcomes.labels(self._steps, last.state, self.facts, self.teller.metadata)
         row = msgspec.structs.replace(self.moves[0].row, row=last.state)
         return Change(
-            snapshots=(row, *(label.rows if label else ())),
+            snapshots=(row, *(label.rows if label else ()), *escrowed.rows),
             events=(
                 *(e for moved in self.moves for e in moved.events),
                 *(label.events if label else ()),
+                *escrowed.events,
             ),
-            journals=tuple(self._journals),
+            journals=(
+                (*escrowed.journals, *self._journals)
+                if ev.DisputeOpened in self._steps
+                else (*self._journals, *escrowed.journals)
+            ),
             appends=label.appends if label else (),
         )

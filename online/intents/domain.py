@@ -137,6 +137,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     next_action: dict[str, Any] | None
     last_error: dict[str, Any] | None
     at: datetime
+    at_once: bool = False  # begun and captured in the same commit: from a wallet
 
 
 def follow(intent: Intent, payment: Progress) -> list[Event]:
@@ -148,7 +149,7 @@ def follow(intent: Intent, payment: Progress) -> list[Event]:
     """
     reached = payment.payment_id
     own = intent.payment_id is not None and ids.encode("pay", intent.payment_id) == reached
-    if not own and payment.status not in _BEGINS:
+    if not own and payment.status not in _BEGINS and not payment.at_once:
         return []  # an earlier payment, whose end the intent has seen before
     if not own:
         _check_terms(intent, payment)
@@ -177,6 +178,12 @@ def _following(intent: Intent, payment: Progress) -> list[Event]:
             return [ev.IntentRequiresAction(payment_id=reached, next_action=action)]
         case "authorized" if intent.status is not Status.REQUIRES_CAPTURE:
             return [ev.IntentRequiresCapture(payment_id=reached)]
+        case "captured" if payment.at_once and intent.status in _WAITING:
+            return [
+                ev.IntentPaymentMethodAttached(method=payment.method),
+                ev.IntentProcessing(payment_id=reached),
+                ev.IntentSucceeded(payment_id=reached),
+            ]
         case "captured" if intent.status is not Status.SUCCEEDED:
             return [ev.IntentSucceeded(payment_id=reached)]
         case "failed":

@@ -17,6 +17,7 @@ from online.intents.views import IntentList, IntentView, Showing
 from online.kernel import ids
 from online.kernel.clock import Clock
 from online.kernel.events import Metadata
+from online.limits.authority import Purchase
 from online.merchants.service import Merchants
 from online.payments.methods import Instruments, PaymentMethod, ReturnUrl
 from online.payments.orders import BUSY, Call
@@ -264,11 +265,21 @@ async def confirm_intent(
     intent = await desk.intents.get(id_, principal.merchant)
     showing = await desk.showing(principal.merchant, intent.customer_id)
     payer = str(intent.customer_id) if intent.customer_id else data.device_id or intent_id
-    instrument = await desk.instruments.of(data.payment_method, principal.merchant, payer)
+    purchase = Purchase(
+        merchant_id=principal.merchant,
+        livemode=principal.livemode,
+        amount_minor=intent.amount_minor,
+        currency=intent.currency,
+        customer_id=intent.customer_id,
+        device_id=data.device_id,
+        intent_id=id_,
+    )
     ip_hash = desk.instruments.address(data.ip_address)
 
     async def act() -> Answer:
         call = Call(key=key, render=showing.followed)
+        async with desk.intents.replaying(key):
+            instrument = await desk.instruments.of(data.payment_method, purchase, payer)
         confirmation = Confirmation(
             instrument=instrument,
             device_id=data.device_id,

@@ -2,6 +2,7 @@
 
 import hmac
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -21,6 +22,7 @@ from online.ledger.aggregate import Origin
 from online.ledger.change import Change
 from online.ledger.writer import Writer
 from online.payments.domain import Payment
+from online.payments.onus import ONUS
 from online.payments.orders import Call, Followed, Instrument, Order
 from online.payments.service import Payments
 from online.platform.db import Database
@@ -79,6 +81,7 @@ class IntentFollower:
             at=payment.updated_at,
             next_action=payment.next_action,
             last_error=payment.last_error,
+            at_once=payment.rail == ONUS and payment.status == "captured",
         )
         events = domain.follow(intent, progress)
         if not events:
@@ -154,6 +157,10 @@ class Intents:
         )
         return moved.state
 
+    def replaying(self, key: IdempotencyKey) -> AbstractAsyncContextManager[None]:
+        """Around what a call asks before it confirms: a repeated one is answered by its key."""
+        return replays_first(self._database, key)
+
     async def confirm(
         self,
         intent_id: UUID,
@@ -189,7 +196,7 @@ class Intents:
             instrument=confirmation.instrument,
             capture_method=intent.capture_method,
             priority=intent.priority,
-            customer_id=intent.customer_id,
+            customer_id=intent.customer_id or confirmation.instrument.customer_id,
             device_id=confirmation.device_id,
             ip_hash=confirmation.ip_hash,
             intent_id=intent.id,

@@ -4,6 +4,7 @@ HTTP is decided once, in `platform/http.py`, from `code`. Nothing here knows a s
 """
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import ClassVar
 
 
@@ -100,10 +101,21 @@ class InsufficientFunds(Refused):
     code: ClassVar[str] = "insufficient_funds"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Headroom:
+    """What a limit still allows, counted in what it counts; None: its window has no end."""
+
+    rule: str
+    cap: int
+    headroom: int
+    window_end: datetime | None = None
+
+
 @dataclass(eq=False)
 class LimitExceeded(Refused):
     """A per-user, per-delegation or per-handle limit would be passed."""
 
+    limit: Headroom | None = None
     code: ClassVar[str] = "limit_exceeded"
 
 
@@ -112,6 +124,13 @@ class OverCapture(Refused):
     """More would be captured than was authorized."""
 
     code: ClassVar[str] = "over_capture"
+
+
+@dataclass(eq=False)
+class OverRelease(Refused):
+    """More would be let go than is kept."""
+
+    code: ClassVar[str] = "over_release"
 
 
 @dataclass(eq=False)

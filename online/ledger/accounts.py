@@ -65,12 +65,31 @@ def merchant_disputed(merchant_id: UUID) -> Account:
     return _merchant(merchant_id, "disputed", 0)
 
 
+def customer_lite(customer_id: UUID, ceiling: int | None = None) -> Account:
+    """What a user's wallet holds. No merchant's: the app that brought them has no claim to it."""
+    return Account(f"customer:{ids.encode('cus', customer_id)}:lite", "C", floor=0, ceiling=ceiling)
+
+
+def merchant_escrow(merchant_id: UUID, escrow: str) -> Account:
+    """Set aside until an agreement is met; `escrow` is its TypeID."""
+    return _merchant(merchant_id, f"escrow:{escrow}", 0)
+
+
 def refunds_payable(rail: str) -> Account:
     return Account(f"refunds:{rail}:payable", "C", floor=0)
 
 
 def payouts_in_transit(rail: str) -> Account:
     return Account(f"payouts:{rail}:in_transit", "C")
+
+
+def p2p_payer(rail: str) -> Account:
+    """Memo: what payers have sent to each other over a rail. None of it is ours."""
+    return Account(f"p2p:{rail}:payer", "D", striped=True)
+
+
+def p2p_payee(rail: str) -> Account:
+    return Account(f"p2p:{rail}:payee", "C", striped=True)
 
 
 def rail_costs(rail: str) -> Account:

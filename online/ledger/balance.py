@@ -18,6 +18,7 @@ class Delta:
     pending: int = 0
     forced_posted: int = 0
     forced_pending: int = 0
+    own_money: bool = False  # no limit below zero counts
 
     def add(self, amount_minor: int, layer: Layer, *, forced: bool) -> None:
         match layer, forced:
@@ -70,7 +71,8 @@ class Balance:
         posted, pending = delta.forced_posted, delta.forced_pending
         least_before, most_before = self._range(posted, pending)
         least, most = self._range(posted + delta.posted, pending + delta.pending)
-        if self.floor is not None and least < min(self.floor, least_before):
+        floor = max(self.floor or 0, 0) if delta.own_money else self.floor
+        if floor is not None and least < min(floor, least_before):
             return True
         return self.ceiling is not None and most > max(self.ceiling, most_before)
 

@@ -15,6 +15,7 @@ import msgspec
 
 from online.kernel import ids
 from online.kernel.errors import (
+    Headroom,
     InsufficientFunds,
     InvalidRequest,
     KhataError,
@@ -23,7 +24,7 @@ from online.kernel.errors import (
     VersionConflict,
 )
 from online.ledger.balance import Balance, Delta
-from online.ledger.change import Change, LimitMove, Snapshot
+from online.ledger.change import CLOSED, Change, LimitMove, Snapshot
 from online.ledger.journal import Journal
 from online.platform.copy_binary import Table
 from online.platform.idempotency import KEYS, IdempotencyKey, KeyTaken, StoredKey
@@ -59,6 +60,7 @@ class Counter(msgspec.Struct):
     stored: bool
     cap: int = 0
     livemode: bool = False
+    moved: bool = False
 
 
 class Batch:
@@ -198,8 +200,8 @@ class Batch:
             sums[key] += move.delta
             counter = self._counters.get(key)
             used = counter.used if counter else 0
-            if move.delta > 0 and used + sums[key] > move.cap:
-                return LimitExceeded(f"limit {move.rule} of {move.cap} would be passed", move.rule)
+            if move.delta >= 0 and used + sums[key] > move.cap:
+                return _over(move, used + sums[key] - move.delta)
         return None
 
     def _funds_refusal(self, journals: Sequence[Journal]) -> KhataError | None:
@@ -208,6 +210,7 @@ class Batch:
             for n, posting in enumerate(journal.postings):
                 delta = wanted.setdefault(self._account_id(journal, n), Delta())
                 delta.add(posting.amount_minor, posting.layer, forced=journal.forced)
+                delta.own_money |= journal.own_money and posting.amount_minor < 0
         for account_id, delta in wanted.items():
             balance = self._balances[account_id]
             if not balance.fits(delta):
@@ -247,8 +250,9 @@ class Batch:
                 rows[row.id] = row.row
         for move in change.limits:
             counter = self._counters.setdefault(_limit_key(move), Counter(0, stored=False))
-            counter.used = max(0, counter.used + move.delta)
-            counter.cap, counter.livemode = move.cap, move.livemode
+            if move.delta:
+                counter.used = max(0, counter.used + move.delta)
+                counter.cap, counter.livemode, counter.moved = move.cap, move.livemode, True
         for append in change.appends:
             for values in append.rows:
                 self._copy(append.table, values)
@@ -329,7 +333,7 @@ class Batch:
     def _write_limits(self, connection: BlockingConnection) -> None:
         for stored, query in ((False, "insert_limits"), (True, "update_limits")):
             found = [
-                (k, c) for k, c in self._counters.items() if c.stored is stored and c.cap
+                (k, c) for k, c in self._counters.items() if c.stored is stored and c.moved
             ]  # fmt: skip
             if found:
                 parameters = {
@@ -374,6 +378,17 @@ def account_id(code: str, currency: str, livemode: bool, stripe: int) -> UUID:
         found = ids.derived("account", code, currency, str(livemode), str(stripe))
         _ACCOUNT_IDS[key] = found
     return found
+
+
+def _over(move: LimitMove, used: int) -> KhataError:
+    if move.rule == CLOSED:
+        return (move.refusal or LimitExceeded)("it was stopped; nothing is paid by it any more")
+    detail = f"limit {move.rule} of {move.cap} would be passed"
+    if move.refusal is not None:
+        return move.refusal(detail)
+    left = max(0, move.cap - used)
+    room = Headroom(rule=move.rule, cap=move.cap, headroom=left, window_end=move.until)
+    return LimitExceeded(detail, move.rule, limit=room)
 
 
 def _limit_key(move: LimitMove) -> LimitKey:

@@ -7,11 +7,12 @@ version of every aggregate it decided on; if one has moved meanwhile, nothing is
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 
+from online.kernel.errors import KhataError
 from online.kernel.events import Event, Metadata
 from online.ledger.journal import Journal
 from online.platform.copy_binary import Table
@@ -59,8 +60,17 @@ class Append(msgspec.Struct, frozen=True):
     rows: tuple[Sequence[Any], ...]
 
 
+FOREVER: Final = date(1970, 1, 1)  # the window of a counter that never begins anew
+CLOSED: Final = "closed"
+
+
 class LimitMove(msgspec.Struct, frozen=True, kw_only=True):
-    """Adds `delta` to a counter; refused when it would pass `cap`. Negative gives back."""
+    """Adds `delta` to a counter; refused when it would pass `cap`. Negative gives back.
+
+    `window_start`, a business date, names the window, which is over at `until` (never: None).
+    `source` names the dated rule behind the cap; `refusal` is what its caller hears, where that
+    is not `LimitExceeded`.
+    """
 
     subject: str
     rule: str
@@ -68,6 +78,35 @@ class LimitMove(msgspec.Struct, frozen=True, kw_only=True):
     delta: int
     cap: int
     livemode: bool
+    until: datetime | None = None
+    source: str = ""
+    refusal: type[KhataError] | None = None
+
+
+def guard(subject: str, livemode: bool, refusal: type[KhataError]) -> LimitMove:
+    """Refuses its change once `subject` is closed, also where the two race: so that something may
+    be stopped at once (a handle, a delegation, a device) whose version no payment takes."""
+    return LimitMove(
+        subject=subject,
+        rule=CLOSED,
+        window_start=FOREVER,
+        delta=0,
+        cap=0,
+        livemode=livemode,
+        refusal=refusal,
+    )
+
+
+def close(subject: str, livemode: bool) -> LimitMove:
+    """Goes with the event that stops `subject`. Once for each `reopen`."""
+    return LimitMove(
+        subject=subject, rule=CLOSED, window_start=FOREVER, delta=1, cap=1, livemode=livemode
+    )
+
+
+def reopen(subject: str, livemode: bool) -> LimitMove:
+    """Goes with the event that lets `subject` go on."""
+    return msgspec.structs.replace(close(subject, livemode), delta=-1)
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,3 +129,25 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     answer: IdempotencyAnswer | None = None
     outbox: tuple[Message, ...] = ()
     appends: tuple[Append, ...] = ()
+
+
+def merged(first: Change, then: Change) -> Change:
+    """What else takes two commits, in one: `then` was decided on what `first` leads to. An answer
+    of the second is that of the key which the first reserves."""
+    rows = {(row.snapshot.name, row.id): row for row in first.snapshots}
+    for row in then.snapshots:
+        known = rows.get((row.snapshot.name, row.id))
+        began = known.expected_version if known else row.expected_version
+        rows[row.snapshot.name, row.id] = SnapshotRow(row.snapshot, row.id, began, row.row)
+    reserve = first.reserve
+    if reserve is not None and then.answer is not None:
+        reserve = msgspec.structs.replace(reserve, status=then.answer.status, body=then.answer.body)
+    return Change(
+        snapshots=tuple(rows.values()),
+        events=(*first.events, *then.events),
+        journals=(*first.journals, *then.journals),
+        limits=(*first.limits, *then.limits),
+        reserve=reserve,
+        outbox=(*first.outbox, *then.outbox),
+        appends=(*first.appends, *then.appends),
+    )

@@ -1,4 +1,4 @@
-"""Moving the floor of an account: a rule about its balance changes, the balance does not."""
+"""Moving floor and ceiling of an account: a rule about its balance changes, not the balance."""
 
 from typing import Final
 
@@ -8,14 +8,14 @@ from online.platform.sql import Connection, load_queries
 QUERIES: Final = load_queries("online.ledger", "floors.sql")
 
 
-async def move_floor(
+async def move_bounds(
     connection: Connection, account: Account, currency: str, *, livemode: bool
 ) -> None:
-    """Gives the account the floor that `account` names, in the caller's transaction."""
-    assert not account.striped, "a striped account has no floor"
+    """Gives the account the floor and ceiling that `account` names, in the caller's transaction."""
+    assert not account.striped, "a striped account has neither"
     await QUERIES.execute(
         connection,
-        "move_floor",
+        "move_bounds",
         id=account.id(currency, livemode, 0),
         code=account.code,
         currency=currency,

@@ -36,7 +36,8 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
     """What one cause posts under one kind. The database keeps (cause, kind) unique.
 
     A `forced` journal says what has happened already (a bank has taken money back): it passes
-    floors and ceilings and is never refused for funds.
+    floors and ceilings and is never refused for funds. One of `own_money` takes only what is there:
+    no exposure limit, which is for what others take, lends anything to it.
     """
 
     cause: UUID
@@ -50,6 +51,7 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
     merchant_id: UUID | None = None
     metadata: dict[str, Any] = {}
     forced: bool = False
+    own_money: bool = False
 
     def __post_init__(self) -> None:
         sums: Counter[Layer] = Counter()

@@ -31,7 +31,8 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True):
 
     `gross_minor` is captures less reversals, `disputes_minor` opened less won; fees and taxes are
     what was charged less what was given back. What comes back in a later span than it went makes
-    that one's negative. `released_minor` are reserves that came free.
+    that one's negative. `released_minor` is what came free of reserves and escrows, less what was
+    set aside in escrows.
     """
 
     gross_minor: int = 0

@@ -32,6 +32,19 @@ async def posted(connection: Connection, wanted: Collection[CauseKind]) -> set[C
     return {(row.cause, row.kind) for row in rows}
 
 
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """What one account holds, in stored sign, and the most it may."""
+
+    posted_minor: int = 0
+    pending_minor: int = 0
+    ceiling_minor: int | None = None
+
+
+async def held(connection: Connection, account_id: UUID) -> Held | None:
+    """None: it was never opened. Not for striped accounts."""
+    return await QUERIES.one_or_none(connection, "held", Held, id=account_id)
+
+
 async def standings(connection: Connection, spans: Sequence[Span]) -> list[Standing]:
     """Captures, refunds, disputes, fees and taxes of each span, and what was there before.
 

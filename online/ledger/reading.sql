@@ -5,12 +5,18 @@ from ledger_transactions t
 join unnest(%(causes)s::uuid[], %(kinds)s::text[]) u (cause, kind)
     on t.cause = u.cause and t.kind = u.kind
 
+-- name: held
+select posted as posted_minor, pending as pending_minor, ceiling as ceiling_minor
+from ledger_accounts where id = %(id)s
+
 -- name: pending_standings
 -- What each pending account took in and gave back in a span, in the merchant's sign (credit
 -- positive), what it holds from before it, and what it holds now. Charges (fee and tax) are one leg
 -- there, of its own, and come back with the sign turned; the other legs of the same transactions
--- tell fee and tax apart. Settling takes the money of earlier spans away and is no part of one; a
--- kind that nobody named here is in no sum either, so that the batch that counts it is refused.
+-- tell fee and tax apart. What comes free of a reserve or an escrow is released, what is set aside
+-- in an escrow is the same with the sign turned. Settling takes the money of earlier spans away and
+-- is no part of one; a kind that nobody named here is in no sum either, so that the batch that counts
+-- it is refused.
 with asked as (
     select n, account_id, starts_at, ends_at
     from unnest(%(accounts)s::uuid[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
@@ -32,7 +38,7 @@ moved as (
             when t.kind in ('refund_requested', 'refund_failed') then 'refund'
             when t.kind in ('dispute_opened', 'dispute_won') then 'dispute'
             when t.kind in ('dispute_fee', 'fee_returned') then 'charge'
-            when t.kind = 'reserve_released' then 'release'
+            when t.kind = 'reserve_released' or starts_with(t.kind, 'escrow_') then 'release'
             when t.kind not in ('capture', 'reversal') then null
             -- A capture pays in its amount and is charged; a reversal turns both around.
             when (t.kind = 'capture') = (e.amount_cents > 0) then 'gross'

@@ -3,6 +3,7 @@
 Dr is negative, Cr positive. Legs of zero are left out (`legs`).
 """
 
+from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
@@ -31,9 +32,14 @@ def legs(*postings: Posting) -> Legs:
 
 
 def capture(rail: str, pending: Account, amount: int, fee: int, tax: Tax) -> Legs:
-    """Gross and fee are legs of their own, so that a statement can show both."""
+    return taken(chart.rail_receivable(rail), pending, amount, fee, tax)
+
+
+def taken(source: Account, pending: Account, amount: int, fee: int, tax: Tax) -> Legs:
+    """Money for a merchant, from whoever owes it or holds it for the payer. Gross and fee are legs
+    of their own, so that a statement can show both."""
     return legs(
-        debit(chart.rail_receivable(rail), amount),
+        debit(source, amount),
         credit(pending, amount),
         debit(pending, fee + tax.total_minor),
         credit(chart.FEES_MDR, fee),
@@ -57,9 +63,13 @@ def release_authorization(rail: str, pending: Account, amount: int) -> Legs:
 
 
 def reversal(rail: str, pending: Account, amount: int, fee: int, tax: Tax) -> Legs:
-    """A capture with its signs turned, fee and tax included."""
+    return given_back(chart.rail_receivable(rail), pending, amount, fee, tax)
+
+
+def given_back(source: Account, pending: Account, amount: int, fee: int, tax: Tax) -> Legs:
+    """What was taken with its signs turned, fee and tax included."""
     return legs(
-        credit(chart.rail_receivable(rail), amount),
+        credit(source, amount),
         debit(pending, amount),
         credit(pending, fee + tax.total_minor),
         debit(chart.FEES_MDR, fee),
@@ -78,6 +88,34 @@ def refund_confirmed(rail: str, amount: int) -> Legs:
     return legs(
         debit(chart.refunds_payable(rail), amount), credit(chart.rail_receivable(rail), amount)
     )
+
+
+def refund_to_wallet(rail: str, lite: Account, amount: int) -> Legs:
+    """What was paid from a wallet goes back into it."""
+    return legs(debit(chart.refunds_payable(rail), amount), credit(lite, amount))
+
+
+def top_up_begun(rail: str, lite: Account, amount: int) -> Legs:
+    """Promised from the first commit on, so that it counts against the wallet's ceiling."""
+    return legs(
+        debit(chart.rail_receivable(rail), amount, "pending"), credit(lite, amount, "pending")
+    )
+
+
+def top_up_ended(rail: str, lite: Account, amount: int) -> Legs:
+    """The promise is over, whatever became of it."""
+    return legs(
+        credit(chart.rail_receivable(rail), amount, "pending"), debit(lite, amount, "pending")
+    )
+
+
+def top_up(rail: str, lite: Account, amount: int) -> Legs:
+    return legs(debit(chart.rail_receivable(rail), amount), credit(lite, amount))
+
+
+def wallet_emptied(rail: str, lite: Account, amount: int) -> Legs:
+    """What goes back to where it was loaded from is owed from here until the rail has done it."""
+    return legs(debit(lite, amount), credit(chart.refunds_payable(rail), amount))
 
 
 def refund_failed(rail: str, pending: Account, amount: int) -> Legs:
@@ -168,6 +206,17 @@ def reserve_released(merchant_id: UUID, pending: Account, tranche: str, amount: 
     )
 
 
+def escrow_funded(pending: Account, escrow: Account, amount: int) -> Legs:
+    """Set aside, or there again after a dispute that was won."""
+    return legs(debit(pending, amount), credit(escrow, amount))
+
+
+def escrow_released(escrow: Account, parts: Sequence[tuple[Account, int]]) -> Legs:
+    """To the pending balances of those whose money it is; back to the owner's, likewise."""
+    amount = sum(part for _, part in parts)
+    return legs(debit(escrow, amount), *(credit(pending, part) for pending, part in parts))
+
+
 def payout_sent(merchant_id: UUID, rail: str, amount: int) -> Legs:
     return legs(
         debit(chart.merchant_payable(merchant_id), amount),
@@ -179,6 +228,28 @@ def payout_returned(merchant_id: UUID, rail: str, amount: int) -> Legs:
     return legs(
         debit(chart.payouts_in_transit(rail), amount),
         credit(chart.merchant_payable(merchant_id), amount),
+    )
+
+
+def p2p(rail: str, amount: int) -> Legs:
+    """Memo: the money goes from one person to another; the switch's file needs an inside."""
+    return legs(debit(chart.p2p_payer(rail), amount), credit(chart.p2p_payee(rail), amount))
+
+
+def p2p_returned(rail: str, amount: int) -> Legs:
+    return legs(credit(chart.p2p_payer(rail), amount), debit(chart.p2p_payee(rail), amount))
+
+
+def own_payout_sent(rail: str, amount: int) -> Legs:
+    """Out of our own pocket: the penny that shows whose account it reaches."""
+    return legs(
+        debit(chart.rail_costs(rail), amount), credit(chart.payouts_in_transit(rail), amount)
+    )
+
+
+def own_payout_returned(rail: str, amount: int) -> Legs:
+    return legs(
+        debit(chart.payouts_in_transit(rail), amount), credit(chart.rail_costs(rail), amount)
     )
 
 

@@ -66,6 +66,7 @@ _BY_CONSTRAINT: Final[dict[str, type[KhataError]]] = {
     "limit_counters_cap": LimitExceeded,
     "ledger_transactions_cause_kind_key": AlreadyPosted,
     "ledger_entries_period_open": PeriodClosed,
+    "wallets_customer": Conflict,
 }
 
 

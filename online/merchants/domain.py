@@ -17,6 +17,8 @@ Size = Literal["standard", "small"]
 # One settlement a business day, a week, or several a day (T+0).
 Schedule = Literal["daily", "weekly", "cycles"]
 TdsSection = Literal["194-O"]
+# Settlements are paid out by themselves, or stay payable until the merchant says where to.
+PayoutManner = Literal["automatic", "on_demand"]
 
 MIDNIGHT: Final = "24:00"  # the end of the calendar day
 _BASE36: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -49,6 +51,8 @@ class Merchant(Struct, frozen=True, kw_only=True):
     reserve_days: int = 0
     tds_section: TdsSection | None = None
     tds_bps: int | None = None  # None: the section's own rate
+    payouts: PayoutManner = "automatic"
+    verified: bool = False  # its business was checked: categories of UPI have higher limits
 
 
 class NewTerms(Struct, frozen=True, kw_only=True):
@@ -72,6 +76,8 @@ class NewTerms(Struct, frozen=True, kw_only=True):
     reserve_days: int | None = None
     tds_section: Literal["194-O", ""] | None = None
     tds_bps: int | None = None
+    payouts: PayoutManner | None = None
+    verified: bool | None = None
 
     def over(self, merchant: Merchant) -> Merchant:
         """The merchant under its new terms, which are checked; the version stays."""

@@ -14,6 +14,7 @@ from online.merchants.domain import (
     MdrOnRefund,
     Merchant,
     NewTerms,
+    PayoutManner,
     Schedule,
     Size,
     TdsSection,
@@ -80,6 +81,8 @@ class CreateMerchant(WireStruct, frozen=True, kw_only=True):
     reserve_days: ReserveDays = 0
     tds_section: TdsSection | None = None
     tds_bps: TdsBps | None = None
+    verified: bool = False
+    payouts: PayoutManner = "automatic"
 
     def terms(self) -> NewTerms:
         return NewTerms(
@@ -95,6 +98,8 @@ class CreateMerchant(WireStruct, frozen=True, kw_only=True):
             reserve_days=self.reserve_days,
             tds_section=self.tds_section or "",
             tds_bps=self.tds_bps,
+            verified=self.verified,
+            payouts=self.payouts,
         )
 
 
@@ -120,6 +125,8 @@ class ChangeTerms(WireStruct, frozen=True, kw_only=True):
     reserve_days: ReserveDays | None = None
     tds_section: Literal["194-O", ""] | None = None
     tds_bps: TdsBps | None = None
+    verified: bool | None = None
+    payouts: PayoutManner | None = None
 
     def terms(self) -> NewTerms:
         return NewTerms(
@@ -140,6 +147,8 @@ class ChangeTerms(WireStruct, frozen=True, kw_only=True):
             reserve_days=self.reserve_days,
             tds_section=self.tds_section,
             tds_bps=self.tds_bps,
+            verified=self.verified,
+            payouts=self.payouts,
         )
 
 
@@ -168,6 +177,8 @@ class MerchantView(Struct, frozen=True, kw_only=True):
     reserve_days: int
     tds_section: str | None
     tds_bps: int | None
+    verified: bool
+    payouts: str
 
     @classmethod
     def of(cls, merchant: Merchant) -> "MerchantView":
@@ -196,6 +207,8 @@ class MerchantView(Struct, frozen=True, kw_only=True):
             reserve_days=merchant.reserve_days,
             tds_section=merchant.tds_section,
             tds_bps=merchant.tds_bps,
+            verified=merchant.verified,
+            payouts=merchant.payouts,
         )
 
 

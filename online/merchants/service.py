@@ -10,7 +10,7 @@ from online.kernel import ids
 from online.kernel.clock import Clock
 from online.kernel.errors import NotFound
 from online.ledger import accounts as chart
-from online.ledger.floors import move_floor
+from online.ledger.floors import move_bounds
 from online.merchants import store
 from online.merchants.domain import MdrOnRefund, Merchant, NewTerms, Size
 from online.platform.db import Database
@@ -115,7 +115,7 @@ class Merchants:
             await store.update_terms(tx, changed, actor, now)
             if changed.exposure_limit_minor != merchant.exposure_limit_minor:
                 pending = chart.merchant_pending(merchant_id, changed.exposure_limit_minor)
-                await move_floor(tx, pending, _CURRENCY, livemode=merchant.livemode)
+                await move_bounds(tx, pending, _CURRENCY, livemode=merchant.livemode)
         self._known.put(merchant_id, changed)
         return changed
 

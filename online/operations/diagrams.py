@@ -10,17 +10,29 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
+from online.approvals import domain as approvals
 from online.attempts import domain as attempts
 from online.breaks import domain as breaks
+from online.delegations import domain as delegations
 from online.devices import domain as devices
 from online.disputes import domain as disputes
+from online.escrows import domain as escrows
+from online.handles import domain as handles
+from online.holds import domain as holds
 from online.intents import domain as intents
 from online.kernel.events import Event
+from online.mandates import domain as mandates
+from online.mandates import executions
 from online.payments import domain as payments
+from online.payouts import beneficiary as beneficiaries
+from online.payouts import domain as payouts
 from online.refunds import domain as refunds
 from online.reviews import domain as reviews
 from online.screening import domain as screening
 from online.settlements import domain as settlements
+from online.transfers import domain as transfers
+from online.wallets import domain as wallets
+from online.wallets import top_up as top_ups
 
 Table = Mapping[tuple[StrEnum | None, type[Event]], StrEnum]
 
@@ -29,10 +41,22 @@ TABLES: Final[Mapping[str, Any]] = {
     "Payment": payments.TRANSITIONS,
     "Attempt": attempts.TRANSITIONS,
     "Refund": refunds.TRANSITIONS,
+    "Transfer": transfers.TRANSITIONS,
+    "Wallet": wallets.TRANSITIONS,
+    "Top-up of a wallet": top_ups.TRANSITIONS,
     "Dispute": disputes.TRANSITIONS,
+    "Hold": holds.TRANSITIONS,
+    "Escrow": escrows.TRANSITIONS,
     "Settlement": settlements.TRANSITIONS,
+    "Payout": payouts.TRANSITIONS,
+    "Beneficiary": beneficiaries.TRANSITIONS,
+    "Mandate": mandates.TRANSITIONS,
+    "Execution of a mandate": executions.TRANSITIONS,
     "Break": breaks.TRANSITIONS,
     "Device": devices.TRANSITIONS,
+    "Handle": handles.TRANSITIONS,
+    "Delegation": delegations.TRANSITIONS,
+    "Request for approval": approvals.TRANSITIONS,
     "Review": reviews.TRANSITIONS,
     "Entry of a risk list": screening.TRANSITIONS,
 }

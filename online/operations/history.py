@@ -20,6 +20,7 @@ from psycopg.errors import UniqueViolation
 
 from online.attempts.store import ATTEMPTS
 from online.customers.domain import Customer, mask_vpa
+from online.customers.rights import load_rights
 from online.customers.service import Customers
 from online.kernel import events as ev
 from online.kernel import ids
@@ -379,4 +380,5 @@ async def _customers(
         )
         for shop, ref in sorted(past.customers)
     ]
-    await Customers(database, clock).add_all(rows)
+    rights = load_rights(ROOT / "config" / "users.yaml")
+    await Customers(database, clock, rights).add_all(rows)

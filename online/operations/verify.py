@@ -13,20 +13,29 @@ import structlog
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
+from online.approvals.store import REQUESTS as DELEGATION_REQUESTS
 from online.attempts.store import ATTEMPTS
 from online.breaks.store import BREAKS
+from online.delegations.store import DELEGATIONS
 from online.devices.store import DEVICES
 from online.disputes.store import DISPUTES
+from online.escrows.store import ESCROWS
+from online.handles.store import HANDLES
+from online.holds.store import HOLDS
 from online.intents.store import INTENTS
 from online.kernel.errors import IllegalMove
 from online.kernel.events import Occurred
 from online.ledger.aggregate import Aggregate, decode_event
+from online.mandates.store import EXECUTIONS, MANDATES
 from online.payments.store import PAYMENTS
+from online.payouts.store import BENEFICIARIES, PAYOUTS
 from online.platform.sql import Connection, load_queries
 from online.refunds.store import REFUNDS
 from online.reviews.store import REVIEWS
 from online.screening.store import ENTRIES, TERMS
 from online.settlements.store import SETTLEMENTS
+from online.transfers.store import TRANSFERS
+from online.wallets.store import TOP_UPS, WALLETS
 
 QUERIES: Final = load_queries("online.operations")
 
@@ -35,10 +44,22 @@ AGGREGATES: Final[Mapping[str, Aggregate[Any]]] = {
     "payment": PAYMENTS,
     "attempt": ATTEMPTS,
     "refund": REFUNDS,
+    "transfer": TRANSFERS,
+    "wallet": WALLETS,
+    "top_up": TOP_UPS,
     "dispute": DISPUTES,
     "settlement": SETTLEMENTS,
+    "beneficiary": BENEFICIARIES,
+    "payout": PAYOUTS,
     "break": BREAKS,
+    "hold": HOLDS,
+    "escrow": ESCROWS,
     "device": DEVICES,
+    "handle": HANDLES,
+    "delegation": DELEGATIONS,
+    "delegation_request": DELEGATION_REQUESTS,
+    "mandate": MANDATES,
+    "mandate_execution": EXECUTIONS,
     "review": REVIEWS,
     "risk_list": ENTRIES,
     "risk_terms": TERMS,

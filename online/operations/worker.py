@@ -40,7 +40,10 @@ async def expire_once(services: Services) -> int:
     """Ends what has come to the end of its time; answers how much."""
     of_payments = await services.intents.expire_due() + await services.payments.expire_due()
     of_disputes = await services.disputes.expire_due()
-    return of_payments + of_disputes + await services.devices.activate_cooled()
+    of_escrows = await services.escrows.run_due()
+    of_others = await services.handles.expire_due() + await services.approvals.expire_due()
+    of_others += await services.devices.activate_cooled()
+    return of_payments + of_disputes + of_escrows + of_others
 
 
 async def tell_rails_once(services: Services) -> int:
@@ -51,6 +54,13 @@ async def tell_rails_once(services: Services) -> int:
 async def settle_once(services: Services) -> int:
     """Frees reserves and begins payouts whose day has come; answers how many."""
     return await services.settlements.run_due(Metadata(actor="worker:settlement"))
+
+
+async def pay_once(services: Services) -> int:
+    """Begins scheduled payouts, says whose waiting is over; answers how many."""
+    metadata = Metadata(actor="worker:payouts")
+    activated = await services.beneficiaries.activate_cooled(metadata)
+    return activated + await services.payouts.send_due(metadata)
 
 
 async def hear_once(services: Services) -> int:
@@ -68,11 +78,22 @@ async def return_once(services: Services) -> int:
     return await services.payments.return_late_due()
 
 
+async def return_loads_once(services: Services) -> int:
+    """Sends back what came into wallets that are closed, and what rails had refused to take back;
+    answers how much."""
+    return await services.wallets.sweep_due() + await services.top_ups.return_due()
+
+
 async def tidy_once(services: Services) -> int:
     """Forgets what need not be kept any longer; answers how much."""
     now = services.clock.now()
     forgotten = await services.calls.purge_expired(now) + await services.callbacks.forget(now)
     return forgotten + await forget(services.database, now)
+
+
+async def debit_once(services: Services) -> int:
+    """Tells payers of debits under mandates and makes those that are due; answers how many."""
+    return await services.mandates.once()
 
 
 class Duty(Struct, frozen=True):
@@ -88,7 +109,10 @@ class Duty(Struct, frozen=True):
 
 DUTIES: Final = (
     Duty("expire", "* * * * * */2", expire_once),
+    Duty("debit", "* * * * * */2", debit_once),
     Duty("settle", "* * * * * */2", settle_once),
+    Duty("pay", "* * * * * */2", pay_once),
+    Duty("return_loads", "* * * * * */5", return_loads_once),
     Duty("return_late", "* * * * * */5", return_once),
     Duty("tell_rails", "* * * * * */5", tell_rails_once),
     Duty("hear", "* * * * * */2", hear_once),

@@ -24,8 +24,9 @@ from online.ledger.change import Change
 from online.payments.domain import Payment
 from online.payments.orders import Done
 from online.payments.retries import BudgetRules, CascadeRules, RetryBudget
+from online.payments.running import Collaborators, Run
 from online.payments.store import PAYMENTS
-from online.payments.two_commits import Collaborators, Run, TwoCommits
+from online.payments.two_commits import TwoCommits
 from online.platform import metrics, settings
 from online.rails.domain import AuthorizeRequest, OutcomeKind
 from online.routing.domain import RouteDecision, RouteImpossible, RouteRequest

@@ -10,8 +10,15 @@ from typing import ClassVar
 import msgspec
 
 from online.kernel import events as ev
-from online.kernel.errors import IllegalMove, InvalidRequest, OverCapture, OverRefund
+from online.kernel.errors import (
+    IllegalMove,
+    InvalidRequest,
+    OverCapture,
+    OverRefund,
+    OverRelease,
+)
 from online.kernel.events import Event
+from online.payments.authorizations import ExtensionRule, extended_to
 from online.payments.domain import TRANSITIONS, Payment, Status
 
 
@@ -19,6 +26,12 @@ class AlreadySettled(IllegalMove):
     """The day of the capture is in a settlement batch: the money can only be refunded."""
 
     code: ClassVar[str] = "already_settled"
+
+
+class NotExtendable(IllegalMove):
+    """The network keeps the payer's money no longer."""
+
+    code: ClassVar[str] = "not_extendable"
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +57,34 @@ def request_capture(
     if wanted <= 0 or wanted > left:
         raise OverCapture(f"{wanted} asked for, {left} can be captured", "amount")
     return ev.PaymentCaptureRequested(attempt_id=attempt_id, amount=wanted)
+
+
+def request_release(
+    payment: Payment, attempt_id: str, amount: int | None
+) -> ev.PaymentReleaseRequested:
+    """Lets a part go; no amount means all that is left of the authorization."""
+    if (payment.status, ev.PaymentReleaseRequested) not in TRANSITIONS:
+        raise IllegalMove(f"a payment that is {payment.status} keeps nothing")
+    left = payment.capturable_minor
+    wanted = left if amount is None else amount
+    if wanted <= 0 or wanted > left:
+        raise OverRelease(f"{wanted} asked for, {left} can be released", "amount")
+    return ev.PaymentReleaseRequested(attempt_id=attempt_id, amount=wanted)
+
+
+def request_extension(payment: Payment, rule: ExtensionRule | None, now: datetime) -> datetime:
+    """Until when the payer's money would be kept; refuses what brings nothing."""
+    if (payment.status, ev.PaymentExtensionRequested) not in TRANSITIONS:
+        raise IllegalMove(f"a payment that is {payment.status} keeps nothing")
+    due = payment.authorization_expires_at
+    if payment.capturable_minor == 0 or due is None or due <= now:
+        raise IllegalMove("nothing is kept that could be kept for longer")
+    if rule is None:
+        raise NotExtendable("its network does not keep money for longer, of this kind of merchant")
+    until = extended_to(rule, payment, asked_at=now)
+    if until <= due:
+        raise NotExtendable(f"it is kept as long as its network allows: {rule.at_most_days} days")
+    return until
 
 
 def request_void(payment: Payment, attempt_id: str) -> ev.PaymentVoidRequested:

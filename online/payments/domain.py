@@ -17,7 +17,7 @@ from online.kernel import ids
 from online.kernel.errors import Conflict
 from online.kernel.events import Event, Occurred
 from online.kernel.transitions import next_status
-from online.payments import late
+from online.payments import deemed, held, late
 from online.payments.late import Late
 
 
@@ -81,7 +81,16 @@ TRANSITIONS: Final[Mapping[tuple[Status | None, type[Event]], Status]] = {
     (S.CAPTURED, ev.PaymentReversalRequested): S.CAPTURED,
     (S.CAPTURED, ev.PaymentReversalFailed): S.CAPTURED,
     (S.CAPTURED, ev.PaymentReversed): S.REVERSED,
-    **{(s, ev.PaymentAuthorizationReleased): s for s in _HAS_MONEY},
+    **{(s, event): s for s in (S.AUTHORIZED, *_HAS_MONEY) for event in held.EVENTS},
+    **{(s, ev.PaymentEscrowed): s for s in _HAS_MONEY},
+    # The bank's last word on a deemed one, wherever the merchant has got with it meanwhile.
+    **{(s, ev.PaymentCreditConfirmed): s for s in (*_HAS_MONEY, S.REFUNDED, S.REVERSED)},
+    **{(s, ev.PaymentReturned): S.REVERSED for s in (*_HAS_MONEY, S.REVERSED)},
+    (S.REFUNDED, ev.PaymentReturned): S.REFUNDED,
+    **{
+        (S.REVERSED, event): S.REVERSED  # a refund that was under way when the bank returned it
+        for event in (ev.PaymentRefundFailed, ev.PaymentPartiallyRefunded, ev.PaymentRefunded)
+    },
     # What comes late is put down beside the payment, wherever that has got to.
     **{(s, event): s for s in _SENT for event in (*late.EVENTS, ev.PaymentUnplacedMoney)},
 }
@@ -107,6 +116,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
     instrument_mask: str | None
     device_id: str | None
     ip_hash: str | None = None  # keyed hash of the payer's internet address
+    flow: str | None = None  # of UPI: intent, qr, collect
     funding: str | None = None  # credit, debit, prepaid; bank, ppi, rupay_credit, credit_line
     card: dict[str, Any] | None = None  # what its BIN says
     card_checks: dict[str, Any] | None = None  # what the issuer said: AVS, CVC, ECI
@@ -131,6 +141,9 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
     late_returned_minor: int = 0
     late: tuple[Late, ...] | None = None
     late_due_at: datetime | None = None  # when something of it has to be given back again
+    deemed: str | None = None  # told as a success before its credit was confirmed: how far that is
+    authority: dict[str, Any] | None = None  # what it is paid under: kind, id, whose, facts
+    hold: dict[str, Any] | None = None  # whose money it keeps: id, and what that was opened with
     version: int
     livemode: bool
     created_at: datetime
@@ -187,8 +200,11 @@ def _created(event: ev.PaymentCreated, occurred: Occurred) -> Payment:
         instrument_mask=event.instrument_mask,
         device_id=event.device_id,
         ip_hash=event.ip_hash,
+        flow=event.flow,
         funding=event.funding,
         card=event.card,
+        authority=event.authority,
+        hold=event.hold,
         version=occurred.version,
         livemode=occurred.livemode,
         created_at=occurred.at,
@@ -200,6 +216,19 @@ def _changes(state: Payment, event: Event, at: datetime) -> Mapping[str, Any]:
     """The fields that an event changes beside status, version and time."""
     if isinstance(event, late.EVENTS):
         return late.fold(state.late, event, at)
+    if isinstance(event, deemed.EVENTS):
+        return deemed.fold(
+            event,
+            reversed_minor=state.reversed_minor,
+            refund_open_minor=state.refund_open_minor,
+        )
+    if isinstance(event, held.EVENTS):
+        return held.fold(
+            event,
+            authorized_minor=state.authorized_minor,
+            capture_open_minor=state.capture_open_minor,
+            expires_at=state.authorization_expires_at,
+        )
     if isinstance(event, _DECISIONS):
         return _decided(event)
     if isinstance(event, _MONEY_BACK):
@@ -270,7 +299,7 @@ def _asked(state: Payment, event: Event) -> dict[str, Any]:
             return {"capture_open_minor": state.authorized_minor - state.captured_minor}
         case ev.PaymentVoidFailed():
             return {"capture_open_minor": event.capturing}
-        case ev.PaymentUnplacedMoney():
+        case ev.PaymentUnplacedMoney() | ev.PaymentEscrowed():
             return {}
         case _:
             raise TypeError(f"no fold for {event.TYPE}")
@@ -299,6 +328,7 @@ def _captured(state: Payment, event: ev.PaymentCaptured) -> dict[str, Any]:
         "fee_minor": state.fee_minor + event.fee,
         "tax_minor": state.tax_minor + event.tax,
         "rail_reference": event.rail_reference or state.rail_reference,
+        "deemed": deemed.DEEMED if event.deemed else state.deemed,
         **_learned(state, event),
         **_CLEAN,
     }

@@ -11,6 +11,7 @@ from online.kernel import events as ev
 from online.kernel import ids
 from online.kernel.clock import business_date
 from online.kernel.events import Event
+from online.ledger import accounts as chart
 from online.ledger import recipes
 from online.ledger.accounts import Account
 from online.ledger.charged import Charged
@@ -19,6 +20,7 @@ from online.payments.domain import Payment
 from online.payments.fees import Fee
 from online.payments.late import EVENTS as LATE_EVENTS
 from online.payments.late import Patience
+from online.upi.service import PayLinks
 
 _ASIDE: Final = (*LATE_EVENTS, ev.PaymentUnplacedMoney)
 
@@ -44,8 +46,16 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
     holds_until: datetime  # were it authorized now
     charged: Charged | None = None  # by the captures so far; for a reversal
     capturing_minor: int = 0  # by captures under way; for a void that was refused
+    extended_to: datetime | None = None  # what a rail that agreed holds it until
+    reversing_minor: int = 0  # by a reversal under way; for what the bank returned
+    links: PayLinks | None = None  # of a payment whose payer has to act in a UPI app
     patience: Patience = Patience()  # with a rail that does not give late money back
+    source: Account | None = None  # that holds the payer's money, where no rail does
     at: datetime
+
+    def owed_by(self, rail: str) -> Account:
+        """What a capture is taken from, and a reversal given back to."""
+        return self.source or chart.rail_receivable(rail)
 
 
 class Posted(msgspec.Struct, frozen=True):

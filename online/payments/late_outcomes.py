@@ -67,21 +67,29 @@ def given_back(
             return Effect()
 
 
-def unplaced(payment: Payment, attempt: Attempt, outcome: Outcome, books: Books) -> Effect:
+def unplaced(
+    payment: Payment,
+    attempt: Attempt,
+    outcome: Outcome,
+    books: Books,
+    operation: str | None = None,
+) -> Effect:
     """Done at the rail, and no room for it here: into suspense, under the attempt's reference.
 
-    A void moves no money: it is written down on its attempt alone.
+    A void moves no money: it is written down on its attempt alone. `operation`: what it came to,
+    where that is not what the attempt was for.
     """
-    if attempt.operation not in _UNPLACED:
+    operation = operation or attempt.operation
+    if operation not in _UNPLACED:
         return Effect()
     event = ev.PaymentUnplacedMoney(
         attempt_id=attempt.reference,
         rail=attempt.rail,
-        operation=attempt.operation,
+        operation=operation,
         amount=attempt.amount_minor,
         currency=payment.currency,
     )
-    kind, recipe = _UNPLACED[attempt.operation]
+    kind, recipe = _UNPLACED[operation]
     posted = Posted(kind, recipe(attempt.rail, attempt.amount_minor), outcome.rail_reference)
     return Effect((event,), (journal(payment, attempt, books, posted, attempt.original_id),))
 

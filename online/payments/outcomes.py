@@ -17,7 +17,7 @@ from online.kernel.events import Event
 from online.ledger import recipes
 from online.ledger.accounts import Account
 from online.ledger.journal import Journal
-from online.payments import late_outcomes
+from online.payments import deemed_outcomes, held_outcomes, late_outcomes
 from online.payments.domain import OPEN, TRANSITIONS, Payment, Status
 from online.payments.effects import Books, Effect, Posted, journal
 from online.payments.late import find
@@ -34,6 +34,10 @@ def effect(payment: Payment, attempt: Attempt, outcome: Outcome, books: Books) -
     item = find(payment.late, attempt.id)
     if item is not None:
         return late_outcomes.given_back(payment, attempt, item, outcome, books)
+    if deemed_outcomes.is_told(payment, attempt):
+        return deemed_outcomes.effect(payment, attempt, outcome, books)
+    if _is_told_now(payment, attempt, outcome):
+        return _captured(payment, attempt, outcome, books)
     if outcome.kind is not OutcomeKind.APPROVED:
         return _if_allowed(payment, _not_approved(payment, attempt, outcome, books))
     if attempt.operation == "authorize":
@@ -49,6 +53,18 @@ def effect(payment: Payment, attempt: Attempt, outcome: Outcome, books: Books) -
     return msgspec.structs.replace(done, events=(asked, *done.events))
 
 
+def _is_told_now(payment: Payment, attempt: Attempt, outcome: Outcome) -> bool:
+    """A deemed approval is told to the merchant as a success; one that would only hold the money
+    waits for the bank's last word."""
+    return (
+        outcome.kind is OutcomeKind.DEEMED
+        and attempt.operation == "authorize"
+        and payment.capture_method == "automatic"
+        and payment.attempt_id == attempt.id
+        and payment.status in OPEN
+    )
+
+
 def has_room(payment: Payment, attempt: Attempt) -> bool:
     """Whether what the rail has done of `attempt` still fits the payment.
 
@@ -61,6 +77,11 @@ def has_room(payment: Payment, attempt: Attempt) -> bool:
         case "capture":
             room = payment.capture_open_minor if attempt.is_open else payment.capturable_minor
             return (payment.status, ev.PaymentCaptured) in TRANSITIONS and amount <= room
+        case "release":
+            room = payment.capture_open_minor if attempt.is_open else payment.capturable_minor
+            return (payment.status, ev.PaymentReleaseRequested) in TRANSITIONS and amount <= room
+        case "extend":
+            return (payment.status, ev.PaymentExtensionRequested) in TRANSITIONS
         case "void":
             waits = (payment.status, ev.PaymentVoidRequested) in TRANSITIONS
             return waits and (attempt.is_open or idle)
@@ -78,6 +99,10 @@ def _asked_again(attempt: Attempt) -> Event:
             return ev.PaymentCaptureRequested(attempt_id=reference, amount=amount)
         case "void":
             return ev.PaymentVoidRequested(attempt_id=reference)
+        case "release":
+            return ev.PaymentReleaseRequested(attempt_id=reference, amount=amount)
+        case "extend":
+            return ev.PaymentExtensionRequested(attempt_id=reference)
         case _:
             return ev.PaymentReversalRequested(attempt_id=reference, amount=amount)
 
@@ -91,7 +116,9 @@ def _not_approved(payment: Payment, attempt: Attempt, outcome: Outcome, books: B
     if attempt.operation == "authorize":
         # Of an attempt that another has carried on, or that had ended, there is nothing to say.
         return (
-            _not_paid(payment, attempt, outcome) if payment.attempt_id == attempt.id else Effect()
+            _not_paid(payment, attempt, outcome, books)
+            if payment.attempt_id == attempt.id
+            else Effect()
         )
     if outcome.kind in {OutcomeKind.DECLINED, OutcomeKind.FAILED}:
         return Effect((_not_done(attempt, outcome, books),))
@@ -103,24 +130,34 @@ def _authorization(payment: Payment, attempt: Attempt, outcome: Outcome, books: 
     return (_authorized if manual else _captured)(payment, attempt, outcome, books)
 
 
-def _not_paid(payment: Payment, attempt: Attempt, outcome: Outcome) -> Effect:
+def _not_paid(payment: Payment, attempt: Attempt, outcome: Outcome, books: Books) -> Effect:
     match outcome.kind:
         case OutcomeKind.PENDING:
-            action = msgspec.to_builtins(outcome.next_action) if outcome.next_action else {}
             waiting = ev.PaymentRequiresAction(
-                attempt_id=attempt.reference,
-                next_action=action or payment.next_action or {"type": "wait"},
+                attempt_id=attempt.reference, next_action=_next_action(payment, outcome, books)
             )
             return Effect((waiting,))
         case OutcomeKind.DECLINED | OutcomeKind.FAILED:
             return Effect((_failed(attempt, outcome),), failed=True)
-        case OutcomeKind.UNKNOWN:
+        case OutcomeKind.UNKNOWN | OutcomeKind.DEEMED:
             unknown = ev.PaymentUnknown(
                 attempt_id=attempt.reference, code=outcome.code, message=outcome.message
             )
             return Effect((unknown,))
         case _:
             return Effect()
+
+
+def _next_action(payment: Payment, outcome: Outcome, books: Books) -> dict[str, Any]:
+    """What the payer has to do: what the rail says of it, else our own links, else to wait."""
+    if outcome.next_action is not None:
+        return dict(msgspec.to_builtins(outcome.next_action))
+    if payment.next_action is not None:
+        return payment.next_action
+    if books.links is None:
+        return {"type": "wait"}
+    type_ = "upi_qr" if payment.flow == "qr" else "upi_intent"
+    return {"type": type_, "link": books.links.intent, "qr": books.links.qr}
 
 
 def _not_done(attempt: Attempt, outcome: Outcome, books: Books) -> Event:
@@ -133,6 +170,10 @@ def _not_done(attempt: Attempt, outcome: Outcome, books: Books) -> Event:
             return ev.PaymentVoidFailed(
                 attempt_id=reference, code=outcome.code, capturing=books.capturing_minor
             )
+        case "release":
+            return ev.PaymentReleaseFailed(attempt_id=reference, amount=amount, code=outcome.code)
+        case "extend":
+            return ev.PaymentExtensionFailed(attempt_id=reference, code=outcome.code)
         case _:
             return ev.PaymentReversalFailed(attempt_id=reference, amount=amount, code=outcome.code)
 
@@ -165,8 +206,10 @@ def _captured(payment: Payment, attempt: Attempt, outcome: Outcome, books: Books
         captured_total=payment.captured_minor + amount,
         funding=outcome.funding,
         card_checks=_checks(outcome),
+        deemed=outcome.kind is OutcomeKind.DEEMED,
     )
-    legs = recipes.capture(attempt.rail, books.pending, amount, fee.fee_minor, fee.tax)
+    source = books.owed_by(attempt.rail)
+    legs = recipes.taken(source, books.pending, amount, fee.fee_minor, fee.tax)
     if payment.authorized_minor:
         legs = (*recipes.release_authorization(attempt.rail, books.pending, amount), *legs)
     posted = Posted("capture", legs, outcome.rail_reference)
@@ -194,11 +237,13 @@ def _reversed(payment: Payment, attempt: Attempt, outcome: Outcome, books: Books
         tax=taken.tax.total_minor,
     )
     amount, left = attempt.amount_minor, payment.authorized_minor - payment.captured_minor
-    legs = recipes.reversal(attempt.rail, books.pending, amount, taken.fee_minor, taken.tax)
+    source = books.owed_by(attempt.rail)
+    legs = recipes.given_back(source, books.pending, amount, taken.fee_minor, taken.tax)
     if left:
         legs = (*recipes.release_authorization(attempt.rail, books.pending, left), *legs)
-    # The rail has done it: there is no refusing it for funds any more.
-    posted = Posted("reversal", legs, outcome.rail_reference, forced=True)
+    # What a rail has done cannot be refused for funds any more.
+    done = books.source is None
+    posted = Posted("reversal", legs, outcome.rail_reference, forced=done)
     return Effect((event,), (journal(payment, attempt, books, posted),))
 
 
@@ -225,7 +270,13 @@ def _checks(outcome: Outcome) -> dict[str, Any] | None:
     return msgspec.to_builtins(outcome.checks) if outcome.checks else None
 
 
-_AFTERWARDS: Final = {"capture": _captured, "void": _voided, "reverse": _reversed}
+_AFTERWARDS: Final = {
+    "capture": _captured,
+    "void": _voided,
+    "reverse": _reversed,
+    "release": held_outcomes.released,
+    "extend": held_outcomes.extended,
+}
 
 
 _NOT_SENT: Final = frozenset({"circuit_open", "rail_busy"})

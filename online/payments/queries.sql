@@ -10,19 +10,24 @@ set status = r.status, funding = r.funding, card_checks = r.card_checks, route =
     reversed_minor = r.reversed_minor, fee_minor = r.fee_minor, tax_minor = r.tax_minor,
     authorization_expires_at = r.authorization_expires_at, risk = r.risk, next_action = r.next_action,
     last_error = r.last_error, late_minor = r.late_minor, late_returning_minor = r.late_returning_minor,
-    late_returned_minor = r.late_returned_minor, late = r.late, late_due_at = r.late_due_at,
+    late_returned_minor = r.late_returned_minor, late = r.late, late_due_at = r.late_due_at, deemed = r.deemed,
     version = r.version, updated_at = r.updated_at
 from jsonb_to_recordset(%(rows)s::jsonb) as r (
     id uuid, status text, funding text, card_checks jsonb, route text, rail text, rail_reference text, attempt_id uuid,
     authorized_minor bigint, capture_open_minor bigint, captured_minor bigint,
     refund_open_minor bigint, refunded_minor bigint, reversed_minor bigint, fee_minor bigint,
     tax_minor bigint, authorization_expires_at timestamptz, risk jsonb, next_action jsonb, last_error jsonb, late_minor bigint,
-    late_returning_minor bigint, late_returned_minor bigint, late jsonb, late_due_at timestamptz, version bigint,
+    late_returning_minor bigint, late_returned_minor bigint, late jsonb, late_due_at timestamptz, deemed text, version bigint,
     updated_at timestamptz)
 where p.id = r.id
 
 -- name: get
 select * from payments where id = %(id)s
+
+-- name: taken
+select aggregate_id as id, data -> 'limits' as limits
+from payment_events
+where aggregate_id = any(%(ids)s::uuid[]) and version = 1
 
 -- name: get_of_merchant
 select * from payments where id = %(id)s and merchant_id = %(merchant_id)s
@@ -37,6 +42,15 @@ where merchant_id = %(merchant_id)s
     and (%(intent_id)s::uuid is null or intent_id = %(intent_id)s)
     and (%(created_from)s::timestamptz is null or created_at >= %(created_from)s)
     and (%(created_to)s::timestamptz is null or created_at < %(created_to)s)
+order by id desc
+limit %(most)s
+
+-- name: page_under
+-- By the TypeID of what they were made under.
+select * from payments
+where authority is not null and authority ->> 'id' = %(authority)s
+    and merchant_id = %(merchant_id)s
+    and (%(after)s::uuid is null or id < %(after)s)
 order by id desc
 limit %(most)s
 

@@ -13,11 +13,13 @@ from msgspec import Meta
 from online.kernel import ids
 from online.kernel.clock import Clock
 from online.kernel.events import Metadata
+from online.limits.authority import Purchase
 from online.payments import views
 from online.payments.domain import Payment, Status
 from online.payments.late_desk import list_late_money
 from online.payments.methods import Instruments, PaymentMethod, ReturnUrl
-from online.payments.orders import BUSY, Call, Order
+from online.payments.orders import Call, Order
+from online.payments.qr import draw_payment
 from online.payments.service import Payments
 from online.payments.store import Filters
 from online.payments.views import PaymentList, PaymentView
@@ -96,14 +98,7 @@ class _Presenter:
         payment = await self._payments.get(payment_id, self._merchant_id)
         settled = not (payment.capture_open_minor or payment.refund_open_minor)
         shown = views.answer(payment, self._done, known=settled)
-        return Present(shown, is_busy(payment, self._now))
-
-
-def is_busy(payment: Payment, now: datetime) -> bool:
-    """Whether the call that moved it last may still be at the rail."""
-    held = payment.capture_open_minor + payment.refund_open_minor
-    moving = payment.status in {"created", "processing"} or held > 0
-    return moving and now - payment.updated_at < BUSY
+        return Present(shown, views.is_busy(payment, self._now))
 
 
 @post(
@@ -124,22 +119,31 @@ async def create_payment(
     clock: NamedDependency[Clock],
 ) -> Response[PaymentView]:
     key = await key_of(request, (principal.merchant, principal.livemode), clock.now())
-    customer_id = ids.decode("cus", data.customer_id) if data.customer_id else None
-    payer = data.customer_id or data.device_id or key.key
-    order = Order(
+    purchase = Purchase(
         merchant_id=principal.merchant,
+        livemode=principal.livemode,
         amount_minor=data.amount,
         currency=data.currency,
-        instrument=await instruments.of(data.payment_method, principal.merchant, payer),
-        capture_method=data.capture_method,
-        priority=data.priority,
-        customer_id=customer_id,
+        customer_id=ids.decode("cus", data.customer_id) if data.customer_id else None,
         device_id=data.device_id,
-        ip_hash=instruments.address(data.ip_address),
-        return_url=data.return_url,
     )
+    payer = data.customer_id or data.device_id or key.key
 
     async def act() -> Answer:
+        async with payments.replaying(key):
+            instrument = await instruments.of(data.payment_method, purchase, payer)
+        order = Order(
+            merchant_id=principal.merchant,
+            amount_minor=data.amount,
+            currency=data.currency,
+            instrument=instrument,
+            capture_method=data.capture_method,
+            priority=data.priority,
+            customer_id=purchase.customer_id or instrument.customer_id,
+            device_id=data.device_id,
+            ip_hash=instruments.address(data.ip_address),
+            return_url=data.return_url,
+        )
         call = Call(key=key, render=_paid)
         return (await payments.pay(order, call, metadata_of(request, principal))).answer
 
@@ -279,5 +283,6 @@ router = Router(
         *(create_payment, read_payment, list_payments),
         *(capture_payment, cancel_payment, reverse_payment),
         list_late_money,
+        draw_payment,
     ],
 )

@@ -1,31 +1,35 @@
 """Payments: the public face of the slice. How each operation is carried out: `two_commits.py`."""
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
-from typing import Final, TypeVar
+from typing import Final
 from uuid import UUID
 
 import msgspec
 
 from online.attempts.domain import Attempt
 from online.kernel import events as ev
-from online.kernel import ids
-from online.kernel.clock import business_date
 from online.kernel.errors import IllegalMove, NotFound
 from online.kernel.events import Event, Metadata
 from online.ledger import accounts as chart
-from online.ledger.aggregate import Moved, Origin
+from online.ledger.aggregate import Moved
 from online.ledger.change import Change, LimitMove
 from online.ledger.charged import capture_days
-from online.limits.domain import give_back, spend
-from online.merchants.domain import Merchant
 from online.payments import decisions, domain, late_returns, outcomes, store
 from online.payments.cascade import Cascade
 from online.payments.decisions import Asked
 from online.payments.domain import Payment
+from online.payments.holding import Holding
+from online.payments.onus import ONUS, Onus
 from online.payments.orders import NOTHING, Call, Done, Follower, Order
+from online.payments.paying import Judged, judge
+from online.payments.requests import request_of
+from online.payments.running import Collaborators, Run, returned_by_all
 from online.payments.store import PAYMENTS, Filters
-from online.payments.two_commits import Collaborators, Run, TwoCommits
+from online.payments.two_commits import TwoCommits
+from online.platform.idempotency import IdempotencyKey
+from online.platform.known_keys import replays_first
 from online.platform.lists import Window, cut
 from online.rails.domain import (
     AuthorizeRequest,
@@ -34,9 +38,6 @@ from online.rails.domain import (
     ReverseRequest,
     VoidRequest,
 )
-from online.risk.domain import RiskInput
-from online.risk.recording import activity
-from online.routing.domain import RouteRequest
 
 _EXPIRY_BATCH: Final = 200
 _LATE_BATCH: Final = 200
@@ -51,6 +52,8 @@ class Payments:
         self._with = with_
         self._dance = TwoCommits(with_, follower)
         self._cascade = Cascade(with_, self._dance)
+        self._onus = Onus(with_, self._dance)
+        self.holding = Holding(with_, self._dance)
 
     async def get(self, payment_id: UUID, merchant_id: UUID | None) -> Payment:
         """`merchant_id` None is one of ours, who may see them all."""
@@ -71,32 +74,37 @@ class Payments:
             rows = await store.page(connection, merchant_id, filters, asked)
         return cut(rows, asked)
 
+    async def page_under(
+        self, authority: str, merchant_id: UUID, asked: Window
+    ) -> tuple[list[Payment], bool]:
+        """Those made under an authority, by its TypeID; newest first, whether there are more."""
+        async with self._with.database.connection() as connection:
+            rows = await store.page_under(connection, merchant_id, authority, asked)
+        return cut(rows, asked)
+
     # ── pay ──────────────────────────────────────────────────────────────────────────────
 
     async def pay(self, order: Order, call: Call, metadata: Metadata) -> Done:
         """Decides, sends, records. Answers with the payment as it stands after the rail."""
-        merchant = await self._with.merchants.get(order.merchant_id)
-        now = self._with.clock.now()
-        payment_id = ids.new(now)
-        facts = _risk_input(order, payment_id, merchant, now)
-        assessment = await self._with.risk.assess(facts)
-        created = _created_event(order, merchant)
-        origin = Origin(id=payment_id, merchant_id=merchant.id, livemode=merchant.livemode)
-        if assessment.decision == "block":
-            event = ev.PaymentBlocked(risk=assessment.as_event_data())
-            blocked = PAYMENTS.create(origin, [created, event], now, metadata)
-            return await self._refuse(blocked, facts, call, metadata)
-        first = await self._cascade.first(
-            _route_request(order, payment_id, merchant), origin, metadata
-        )
-        processing = first.event(assessment.as_event_data())
-        moved = PAYMENTS.create(origin, [created, processing], now, metadata)
-        limits = self._spend(order, now, merchant.livemode)
-        run = Run(metadata=metadata, call=call, limits=limits)
-        doubtful = assessment.decision == "review"
+        async with self.replaying(call.key):
+            judged = await judge(order, self._with)
+        if judged.blocked:
+            return await self._refuse(judged, call, metadata)
+        if order.authority is not None and order.authority.kind == "lite":
+            return await self._onus.pay(judged, call, metadata)
+        return await self._by_rail(judged, call, metadata)
+
+    async def _by_rail(self, judged: Judged, call: Call, metadata: Metadata) -> Done:
+        order, merchant = judged.order, judged.merchant
+        first = await self._cascade.first(judged.route_request(), judged.origin, metadata)
+        created = judged.created()
+        processing = first.event(judged.assessment.as_event_data())
+        moved = PAYMENTS.create(judged.origin, [created, processing], judged.at, metadata)
+        doubtful = judged.assessment.decision == "review"
         also = self._with.reviews.opened(moved.state, metadata) if doubtful else NOTHING
+        run = Run(metadata=metadata, call=call, taken=created.limits)
         with self._cascade.committing(first):
-            await self._dance.begin(moved, first.attempt, run, (activity(facts),), also)
+            await self._dance.begin(moved, first.attempt, run, judged.beside(also))
         request = AuthorizeRequest(
             reference=first.attempt.state.reference,
             amount_minor=order.amount_minor,
@@ -108,14 +116,15 @@ class Payments:
         )
         return await self._cascade.send(moved.state, first, request, run)
 
-    def _spend(self, order: Order, now: datetime, livemode: bool) -> tuple[LimitMove, ...]:
-        day = business_date(now)
-        return spend(self._with.limits, order.payer, order.amount_minor, day, livemode)
+    def replaying(self, key: IdempotencyKey) -> AbstractAsyncContextManager[None]:
+        """Around what a call asks before it pays: a repeated one is answered by its key."""
+        return replays_first(self._with.database, key)
 
-    async def _refuse(
-        self, blocked: Moved[Payment], facts: RiskInput, call: Call, metadata: Metadata
-    ) -> Done:
+    async def _refuse(self, judged: Judged, call: Call, metadata: Metadata) -> Done:
         """A blocked payment is stored and answered in one commit; no rail sees it."""
+        event = ev.PaymentBlocked(risk=judged.assessment.as_event_data())
+        blocked = PAYMENTS.create(judged.origin, [judged.created(), event], judged.at, metadata)
+        beside = judged.beside(NOTHING)
         followed = await self._dance.follow(blocked.state, metadata)
         answer = call.render(blocked.state, followed.state, None)
         key = msgspec.structs.replace(
@@ -123,10 +132,11 @@ class Payments:
         )
         await self._with.writer.submit(
             Change(
-                snapshots=(blocked.row, *followed.rows),
-                events=(*blocked.events, *followed.events),
+                snapshots=(blocked.row, *followed.rows, *beside.rows),
+                events=(*blocked.events, *followed.events, *beside.events),
+                limits=beside.limits,
                 reserve=key,
-                appends=(activity(facts),),
+                appends=beside.appends,
             )
         )
         return Done(blocked.state, answer)
@@ -149,7 +159,7 @@ class Payments:
 
         run = Run(metadata=metadata, call=call)
         payment, attempt = await self._dance.begin_on(payment_id, merchant_id, decide, run)
-        return await self._dance.send(payment, attempt, _request(CaptureRequest, attempt), run)
+        return await self._dance.send(payment, attempt, request_of(CaptureRequest, attempt), run)
 
     async def cancel(
         self, payment_id: UUID, merchant_id: UUID, call: Call | None, metadata: Metadata
@@ -164,9 +174,7 @@ class Payments:
 
         run = Run(metadata=metadata, call=call)
         payment, attempt = await self._dance.begin_on(payment_id, merchant_id, decide, run)
-        # Not before: what a first commit carries is taken from the limits, not given back.
-        run = msgspec.structs.replace(run, limits=self._dance.limits_of(payment))
-        return await self._dance.send(payment, attempt, _request(VoidRequest, attempt), run)
+        return await self._dance.send(payment, attempt, request_of(VoidRequest, attempt), run)
 
     async def reverse(
         self, payment_id: UUID, merchant_id: UUID, call: Call, metadata: Metadata
@@ -175,12 +183,15 @@ class Payments:
 
         async def decide(payment: Payment, reference: str) -> Asked:
             settled = await self._is_settled(payment)
+            await self._refuse_escrowed(payment)
             event = decisions.request_reversal(payment, reference, settled=settled)
             return Asked(event=event, operation="reverse", amount_minor=event.amount)
 
+        if (await self.get(payment_id, merchant_id)).rail == ONUS:
+            return await self._onus.reverse(payment_id, merchant_id, decide, call, metadata)
         run = Run(metadata=metadata, call=call)
         payment, attempt = await self._dance.begin_on(payment_id, merchant_id, decide, run)
-        return await self._dance.send(payment, attempt, _request(ReverseRequest, attempt), run)
+        return await self._dance.send(payment, attempt, request_of(ReverseRequest, attempt), run)
 
     async def _refuse_second_void(self, payment: Payment, pause: timedelta) -> None:
         """What waits for the payer holds nothing that a first void could reserve.
@@ -195,6 +206,11 @@ class Payments:
         since = self._with.clock.now() - pause
         if any(attempt.is_open or attempt.sent_at > since for attempt in voids):
             raise IllegalMove("a cancellation is under way, or was refused just now")
+
+    async def _refuse_escrowed(self, payment: Payment) -> None:
+        async with self._with.database.connection() as connection:
+            if await self._with.escrowed.has(connection, payment.id):
+                raise IllegalMove("its money is in escrow: give it back from there")
 
     async def _is_settled(self, payment: Payment) -> bool:
         """Whether the business day of any of its captures is in a batch."""
@@ -256,13 +272,20 @@ class Payments:
         """Ends authorizations whose time has passed; answers how many. For the worker."""
         now = self._with.clock.now()
         async with self._with.database.connection() as connection:
-            due = await store.expiring(connection, now, _EXPIRY_BATCH)
+            found = await store.expiring(connection, now, _EXPIRY_BATCH)
+            # One whose rail is asked to keep it for longer waits for the answer.
+            asked = [each.id for each in found]
+            waiting = await self._with.attempts.under_way(connection, asked, "extend")
+        due = [each for each in found if each.id not in waiting]
         metadata = Metadata(actor="worker:expiry")
-        changes = [await self._expiry(payment, now, metadata) for payment in due]
+        back = await returned_by_all(due, self._with)
+        changes = [await self._expiry(payment, back[payment.id], now, metadata) for payment in due]
         refusals = await self._with.writer.submit_all([each for each in changes if each])
         return sum(refusal is None for refusal in refusals)
 
-    async def _expiry(self, payment: Payment, now: datetime, metadata: Metadata) -> Change | None:
+    async def _expiry(
+        self, payment: Payment, back: tuple[LimitMove, ...], now: datetime, metadata: Metadata
+    ) -> Change | None:
         events = decisions.expiry(payment, now)
         if not events:
             return None
@@ -275,73 +298,5 @@ class Payments:
             snapshots=(moved.row, *followed.rows),
             events=(*moved.events, *followed.events),
             journals=(outcomes.expired(payment, pending, now),),
-            limits=give_back(self._dance.limits_of(payment)) if whole else (),
+            limits=back if whole else (),
         )
-
-
-_Following = CaptureRequest | VoidRequest | ReverseRequest
-_FollowingT = TypeVar("_FollowingT", bound=_Following)
-
-
-def _request(kind: type[_FollowingT], attempt: Attempt) -> _FollowingT:
-    """What a rail is told of an operation that follows an authorization."""
-    assert attempt.original_id is not None  # by `TwoCommits`
-    return kind(
-        reference=attempt.reference,
-        original_reference=ids.encode("att", attempt.original_id),
-        amount_minor=attempt.amount_minor,
-        currency=attempt.currency,
-    )
-
-
-def _route_request(order: Order, payment_id: UUID, merchant: Merchant) -> RouteRequest:
-    facts = order.instrument.facts or {}
-    return RouteRequest(
-        payment_id=payment_id,
-        merchant_id=merchant.id,
-        mcc=merchant.mcc,
-        network=facts.get("network"),
-        funding=order.instrument.funding,
-        method=order.instrument.method,
-        amount_minor=order.amount_minor,
-        currency=order.currency,
-        strategy=order.priority,  # type: ignore[arg-type]  # bounded on the wire
-    )
-
-
-def _risk_input(order: Order, payment_id: UUID, merchant: Merchant, now: datetime) -> RiskInput:
-    return RiskInput(
-        payment_id=payment_id,
-        at=now,
-        amount_minor=order.amount_minor,
-        currency=order.currency,
-        method=order.instrument.method,
-        merchant_id=merchant.id,
-        instrument=order.instrument.key,
-        customer_key=ids.encode("cus", order.customer_id) if order.customer_id else None,
-        device_key=order.device_id,
-        ip_key=order.ip_hash,
-        livemode=merchant.livemode,
-        funding=order.instrument.funding,
-        card=order.instrument.facts,
-    )
-
-
-def _created_event(order: Order, merchant: Merchant) -> ev.PaymentCreated:
-    return ev.PaymentCreated(
-        merchant_id=ids.encode("mrc", merchant.id),
-        mcc=merchant.mcc,
-        amount=order.amount_minor,
-        currency=order.currency,
-        method=order.instrument.method,
-        capture_method=order.capture_method,
-        priority=order.priority,
-        instrument=order.instrument.key,
-        instrument_mask=order.instrument.mask,
-        intent_id=ids.encode("pi", order.intent_id) if order.intent_id else None,
-        customer_id=ids.encode("cus", order.customer_id) if order.customer_id else None,
-        device_id=order.device_id,
-        ip_hash=order.ip_hash,
-        funding=order.instrument.funding,
-        card=order.instrument.facts,
-    )

@@ -12,71 +12,39 @@ from uuid import UUID
 import msgspec
 
 from online.attempts.domain import Attempt, is_news
-from online.attempts.service import Answered, Attempts
+from online.attempts.service import Answered
 from online.kernel import events as ev
 from online.kernel import ids
-from online.kernel.clock import Clock, business_date
+from online.kernel.clock import business_date
 from online.kernel.errors import NotFound, VersionConflict
 from online.kernel.events import Metadata
 from online.ledger import accounts as chart
 from online.ledger.aggregate import Moved, Origin
-from online.ledger.change import Append, Change, LimitMove
+from online.ledger.change import Change
 from online.ledger.charged import Charged, charged
-from online.ledger.writer import Writer
-from online.limits.domain import UserLimits, give_back, spend
-from online.merchants.service import Merchants
-from online.payments import late_outcomes, late_returns, outcomes, store
-from online.payments.authorizations import HoldRule, expires_at
+from online.merchants.domain import Merchant
+from online.payments import deemed_outcomes, late_outcomes, late_returns, outcomes, store
+from online.payments.authorizations import expires_at, extended_to, extension_of
 from online.payments.decisions import Asked, Decide
 from online.payments.domain import Payment
 from online.payments.effects import Books
-from online.payments.fees import FeeTable, Sale, price
-from online.payments.late import Patience
+from online.payments.fees import Sale, price
 from online.payments.orders import (
     NOTHING,
     Call,
     Done,
     Followed,
     Follower,
-    ReviewQueue,
-    SettledDays,
+    is_debit,
 )
-from online.payments.retries import CascadeRules
+from online.payments.running import ALONE, Beside, Collaborators, Run, returned_by
 from online.payments.store import PAYMENTS
 from online.platform import metrics
-from online.platform.db import Database
 from online.platform.idempotency import Answer, IdempotencyAnswer
 from online.platform.known_keys import replays_first
 from online.rails.domain import Outcome, OutcomeKind, RailRequest
-from online.risk.service import Risk
-from online.routing.service import Routing
-
-
-class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """One use case under way: who asked, how to answer, what to give back if it fails."""
-
-    metadata: Metadata
-    call: Call | None = None  # recovery runs without one
-    limits: tuple[LimitMove, ...] = ()
-
-
-class Collaborators(msgspec.Struct, frozen=True, kw_only=True):
-    """What the use cases call; wired once in `services.py`."""
-
-    database: Database
-    writer: Writer
-    clock: Clock
-    attempts: Attempts
-    merchants: Merchants
-    risk: Risk
-    routing: Routing
-    fees: FeeTable
-    holds: tuple[HoldRule, ...]
-    limits: UserLimits
-    settled: SettledDays
-    reviews: ReviewQueue
-    cascade: CascadeRules = CascadeRules()
-    patience: Patience = Patience()  # with a rail that does not give late money back
+from online.rails.upi_ids import transaction_id
+from online.upi.service import PayLinks, Purchase
 
 
 class TwoCommits:
@@ -93,21 +61,19 @@ class TwoCommits:
         moved: Moved[Payment],
         attempt: Moved[Attempt],
         run: Run,
-        appends: tuple[Append, ...] = (),
-        also: Followed = NOTHING,
+        beside: Beside = ALONE,
     ) -> None:
-        """The attempt, with all that it holds; the key is in flight from here. `also` begins with
-        the payment."""
+        """The attempt, with all that it holds; the key is in flight from here."""
         key = run.call.key if run.call else None
         async with replays_first(self._with.database, key) if key else nullcontext():
             followed = await self.follow(moved.state, run.metadata)
             await self._with.writer.submit(
                 Change(
-                    snapshots=(moved.row, attempt.row, *followed.rows, *also.rows),
-                    events=(*moved.events, *attempt.events, *followed.events, *also.events),
-                    limits=run.limits,
+                    snapshots=(moved.row, attempt.row, *followed.rows, *beside.rows),
+                    events=(*moved.events, *attempt.events, *followed.events, *beside.events),
+                    limits=beside.limits,
                     reserve=key.making("pay", moved.state.id) if key else None,
-                    appends=appends,
+                    appends=beside.appends,
                 )
             )
 
@@ -158,9 +124,7 @@ class TwoCommits:
             payment = await store.get(connection, attempt.payment_id or attempt.id)
         if payment is None or answered is None:
             return payment
-        holds = attempt.operation in {"authorize", "void"}
-        run = Run(metadata=metadata, limits=self.limits_of(payment) if holds else ())
-        return (await self.record(payment, attempt, answered, run)).payment
+        return (await self.record(payment, attempt, answered, Run(metadata=metadata))).payment
 
     async def record(
         self, payment: Payment, attempt: Attempt, answered: Answered, run: Run
@@ -207,7 +171,7 @@ class TwoCommits:
         self, payment: Payment, attempt: Attempt, answered: Answered, run: Run
     ) -> "_Recorded":
         now = self._with.clock.now()
-        books = await self._books(payment, attempt, answered.outcome, now)
+        books = await self.books(payment, attempt, answered.outcome, now)
         effect = outcomes.effect(payment, attempt, answered.outcome, books)
         if not effect.events:
             # The payment stays as it is, which may be further than we have seen it.
@@ -240,15 +204,20 @@ class TwoCommits:
                 *(event for each in begun for event in each.events),
             ),
             journals=effect.journals,
-            limits=give_back(run.limits) if effect.failed else (),
-            answer=_kept(run.call, done.answer, final=answered.outcome.is_final),
+            limits=await returned_by(payment, run, self._with) if effect.failed else (),
+            answer=_kept(
+                run.call,
+                done.answer,
+                final=answered.outcome.is_final or moved.state.deemed is not None,
+            ),
         )
         sent = [(moved.state, each.state) for each in begun]
         return _Recorded(change, done, sent, late_outcomes.counted(effect))
 
-    async def _books(
+    async def books(
         self, payment: Payment, attempt: Attempt, outcome: Outcome, now: datetime
     ) -> Books:
+        """What postings need to know about the merchant, the moment, and what was charged."""
         merchant = await self._with.merchants.get(payment.merchant_id)
         network = payment.card.get("network") if payment.card else None
         sale = Sale(
@@ -264,6 +233,8 @@ class TwoCommits:
         )
         approved = outcome.kind is OutcomeKind.APPROVED
         reversing = approved and attempt.operation == "reverse"
+        pending = outcome.kind is OutcomeKind.PENDING and attempt.operation == "authorize"
+        returned = not approved and deemed_outcomes.is_told(payment, attempt)
         voiding = not approved and attempt.operation == "void"
         return Books(
             pending=chart.merchant_pending(merchant.id, merchant.exposure_limit_minor),
@@ -271,11 +242,20 @@ class TwoCommits:
             holds_until=expires_at(
                 self._with.holds, method=payment.method, network=network, at=now
             ),
-            charged=await self._charged(payment) if reversing else None,
+            charged=await self._charged(payment) if reversing or returned else None,
             capturing_minor=await self._capturing(payment) if voiding else 0,
+            reversing_minor=await self._reversing(payment) if returned else 0,
+            extended_to=self._extended_to(payment, attempt, merchant.mcc)
+            if approved and attempt.operation == "extend"
+            else None,
+            links=self._links(payment, attempt, merchant) if pending else None,
             patience=self._with.patience,
             at=now,
         )
+
+    def _extended_to(self, payment: Payment, attempt: Attempt, mcc: str) -> datetime:
+        rule = extension_of(self._with.extensions, payment, mcc=mcc, at=attempt.sent_at)
+        return extended_to(rule, payment, asked_at=attempt.sent_at)
 
     async def _charged(self, payment: Payment) -> Charged:
         """What the captures of a payment took and were charged."""
@@ -289,23 +269,42 @@ class TwoCommits:
             return 0
         async with self._with.database.connection() as connection:
             attempts = await self._with.attempts.of_payment(connection, payment.id)
-        open_ = (each for each in attempts if each.operation == "capture" and each.is_open)
+        open_ = (e for e in attempts if e.operation in {"capture", "release"} and e.is_open)
         return sum(each.amount_minor for each in open_)
+
+    def _links(self, payment: Payment, attempt: Attempt, merchant: Merchant) -> PayLinks | None:
+        """For the payer's app; a collect request is there already."""
+        if payment.method != "upi" or payment.flow == "collect":
+            return None
+        return self._with.upi.payment(
+            Purchase(
+                merchant_id=merchant.id,
+                merchant_name=merchant.name,
+                mcc=merchant.mcc,
+                amount_minor=attempt.amount_minor,
+                reference=attempt.reference,
+                transaction_id=transaction_id(attempt.id),
+            )
+        )
+
+    async def _reversing(self, payment: Payment) -> int:
+        """What a reversal under way holds."""
+        if not payment.refund_open_minor:
+            return 0
+        async with self._with.database.connection() as connection:
+            attempts = await self._with.attempts.of_payment(connection, payment.id)
+        open_ = (each for each in attempts if each.operation == "reverse" and each.is_open)
+        late = {sent for item in payment.late or () for sent in item.sent}
+        return sum(each.amount_minor for each in open_ if each.id not in late)
 
     # ── what goes along ──────────────────────────────────────────────────────────────────
 
     async def follow(self, payment: Payment, metadata: Metadata) -> Followed:
-        """What else changes with a payment: the intent it was made for."""
-        if payment.intent_id is None:
+        """What else changes with a payment: what it was made for."""
+        if payment.intent_id is None and payment.hold is None and not is_debit(payment):
             return NOTHING
         async with self._with.database.connection() as connection:
             return await self._follower.follow(connection, payment, metadata)
-
-    def limits_of(self, payment: Payment) -> tuple[LimitMove, ...]:
-        """The counters that a payment of ours moved when it was made."""
-        payer = f"customer:{payment.customer_id}" if payment.customer_id else payment.instrument
-        day = business_date(payment.created_at)
-        return spend(self._with.limits, payer or "", payment.amount_minor, day, payment.livemode)
 
 
 class _Recorded(msgspec.Struct, frozen=True):

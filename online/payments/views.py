@@ -9,9 +9,12 @@ from litestar import Request
 from msgspec import Struct
 
 from online.kernel import ids
+from online.payments import deemed
 from online.payments.domain import Payment, Status
+from online.payments.orders import BUSY
 from online.platform.http import problem_response
 from online.platform.idempotency import Answer
+from online.rails import upi_ids
 from online.rails.domain import Outcome, OutcomeKind
 
 
@@ -24,7 +27,13 @@ class RiskView(Struct, frozen=True, kw_only=True):
 
 class PaymentView(Struct, frozen=True, kw_only=True):
     """Amounts are minor units of `currency`. `amount_late` was taken from the payer when the
-    payment was over, or had gone on by another way: it is never the merchant's and goes back."""
+    payment was over, or had gone on by another way: it is never the merchant's and goes back.
+
+    `deemed`: the payer was debited, and the payee's bank has still to confirm the credit; the
+    payment counts as captured until that bank sends the money back, by which it becomes `reversed`
+    with the reason `returned_by_bank`. `upi_transaction_id` and `rrn` are what payers' apps show:
+    the id is for ever, an RRN good for a day.
+    """
 
     id: str
     intent_id: str | None
@@ -53,10 +62,16 @@ class PaymentView(Struct, frozen=True, kw_only=True):
     route: str | None
     rail: str | None
     rail_reference: str | None
+    flow: str | None
+    upi_transaction_id: str | None
+    rrn: str | None
+    deemed: bool
+    reversal_reason: str | None
     authorization_expires_at: datetime | None
     risk: RiskView | None
     next_action: dict[str, Any] | None
     last_error: dict[str, Any] | None
+    authority: dict[str, Any] | None
     livemode: bool
     created_at: datetime
     updated_at: datetime
@@ -94,10 +109,16 @@ class PaymentView(Struct, frozen=True, kw_only=True):
             route=payment.route,
             rail=payment.rail,
             rail_reference=payment.rail_reference,
+            flow=payment.flow,
+            upi_transaction_id=upi_ids.of(payment.method, payment.attempt_id),
+            rrn=upi_ids.rrn(payment.method, payment.rail_reference),
+            deemed=payment.deemed == deemed.DEEMED,
+            reversal_reason=_reversal_reason(payment),
             authorization_expires_at=payment.authorization_expires_at,
-            risk=_risk(payment.risk),
+            risk=risk_view(payment.risk),
             next_action=payment.next_action,
             last_error=payment.last_error,
+            authority=payment.authority,
             livemode=payment.livemode,
             created_at=payment.created_at,
             updated_at=payment.updated_at,
@@ -113,7 +134,13 @@ class PaymentList(Struct, frozen=True, kw_only=True):
     data: list[PaymentView]
 
 
-def _risk(risk: dict[str, Any] | None) -> RiskView | None:
+def _reversal_reason(payment: Payment) -> str | None:
+    if payment.deemed == deemed.RETURNED:
+        return "returned_by_bank"
+    return "asked_for" if payment.reversed_minor else None
+
+
+def risk_view(risk: dict[str, Any] | None) -> RiskView | None:
     if not risk:
         return None
     return RiskView(
@@ -122,6 +149,13 @@ def _risk(risk: dict[str, Any] | None) -> RiskView | None:
         decision=risk["decision"],
         model_version=risk.get("model_version"),
     )
+
+
+def is_busy(payment: Payment, now: datetime) -> bool:
+    """Whether the call that moved it last may still be at the rail."""
+    held = payment.capture_open_minor + payment.refund_open_minor
+    moving = payment.status in {"created", "processing"} or held > 0
+    return moving and now - payment.updated_at < BUSY
 
 
 def answer(payment: Payment, done: int, *, known: bool = True) -> Answer:

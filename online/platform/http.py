@@ -21,7 +21,7 @@ from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from msgspec import UNSET, Struct, UnsetType
 
-from online.kernel.errors import KhataError, Refused
+from online.kernel.errors import Headroom, KhataError, Refused
 from online.kernel.ids import InvalidId
 from online.platform import wire
 from online.platform.strict_query import query_is_known, remember_names
@@ -47,6 +47,7 @@ PROBLEMS: Final[Mapping[str, tuple[int, str]]] = {
     "insufficient_funds": (402, "There is not enough money"),
     "fraud_blocked": (402, "The payment was blocked by risk rules"),
     "same_person": (403, "Somebody else has to approve this"),
+    "not_for_this_user": (403, "This user may not do this"),
     "forbidden": (403, "These credentials do not allow this"),
     "not_found": (404, "There is no such thing"),
     "method_not_allowed": (405, "This path does not take this method"),
@@ -55,7 +56,16 @@ PROBLEMS: Final[Mapping[str, tuple[int, str]]] = {
     "period_not_over": (409, "The month is not over"),
     "period_out_of_order": (409, "Another month closes before this one"),
     "period_undecided": (409, "Something of the month has no outcome yet"),
+    "wallet_closed": (409, "The wallet is closed"),
+    "beneficiary_not_usable": (409, "No money goes to this beneficiary now"),
+    "payouts_not_on_demand": (409, "Settlements are paid out by themselves"),
+    "mandate_not_active": (409, "The mandate permits no debit now"),
+    "period_taken": (409, "The period has a debit already"),
+    "notice_too_late": (422, "The payer cannot be told in time"),
     "already_settled": (409, "The day of the payment is settled"),
+    "not_extendable": (409, "The network keeps the money no longer"),
+    "escrow_frozen": (409, "Nothing moves in this escrow until it is resolved"),
+    "conditions_not_met": (409, "What the parties agreed on is not met"),
     "illegal_state": (409, "The object is in a state that does not allow this"),
     "version_conflict": (409, "The object was changed by somebody else"),
     "idempotency_in_flight": (409, "The first call with this key is still running"),
@@ -69,14 +79,30 @@ PROBLEMS: Final[Mapping[str, tuple[int, str]]] = {
     "already_decided": (409, "It was decided otherwise"),
     "evidence_late": (409, "The time to answer has passed"),
     "challenge_expired": (409, "The challenge ran out"),
+    "too_many_devices": (409, "The customer has enough devices"),
+    "device_closed": (409, "The device was suspended or revoked"),
+    "handle_revoked": (409, "The handle was revoked"),
+    "handle_expired": (409, "The handle's time is over"),
+    "delegation_closed": (409, "The delegation was paused or revoked"),
+    "approval_required": (409, "The primary approves each payment"),
+    "too_many_secondaries": (409, "The primary has as many secondaries as may be"),
+    "has_primary": (409, "The secondary has a primary already"),
+    "request_expired": (409, "The time to approve is over"),
+    "device_not_trusted": (409, "No linked device of the customer"),
     "precondition_failed": (412, "The object has another version"),
     "body_too_large": (413, "The body is too large"),
     "uri_too_long": (414, "The address is too long"),
     "unsupported_media_type": (415, "The body has a type this path does not read"),
+    "invalid_link": (422, "The link is no link of UPI"),
+    "collect_not_allowed": (422, "A collect request may not be sent"),
     "proof_invalid": (422, "The proof does not hold"),
+    "factor_required": (422, "The payer has to prove themself by another factor"),
+    "handle_out_of_scope": (422, "The handle was agreed for something else"),
     "limit_exceeded": (422, "A spending limit would be passed"),
     "over_capture": (422, "More would be captured than was authorized"),
     "over_refund": (422, "More would be refunded than was captured"),
+    "over_release": (422, "More would be let go than there is"),
+    "over_escrowed": (422, "More would be set aside than the payment has left"),
     "idempotency_key_missing": (400, "An Idempotency-Key is required"),
     "idempotency_key_reused": (422, "The key was used with another request"),
     "rate_limited": (429, "Too many requests"),
@@ -114,6 +140,7 @@ class Problem(Struct, frozen=True, kw_only=True):
     decline_code: str | UnsetType = UNSET
     param: str | UnsetType = UNSET
     errors: list[FieldError] | UnsetType = UNSET
+    limit: Headroom | UnsetType = UNSET
 
 
 def request_id_of(request: Request[Any, Any, Any]) -> str:
@@ -132,6 +159,7 @@ def problem_response(
     param: str | None = None,
     decline_code: str | None = None,
     errors: list[FieldError] | None = None,
+    limit: Headroom | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response[bytes]:
     """`like` names the row of `PROBLEMS` for a code that refines one of them."""
@@ -148,6 +176,7 @@ def problem_response(
         decline_code=decline_code or UNSET,
         param=param or UNSET,
         errors=errors or UNSET,
+        limit=limit or UNSET,
     )
     all_headers = dict(headers or {})
     if status == 401:
@@ -178,6 +207,7 @@ def on_khata_error(request: Request[Any, Any, Any], error: KhataError) -> Respon
         param=error.param,
         decline_code=getattr(error, "decline_code", None),
         errors=getattr(error, "errors", None) or _own_field(error),
+        limit=getattr(error, "limit", None),
         headers=headers,
     )
 

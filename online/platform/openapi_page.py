@@ -68,6 +68,16 @@ _PROBLEM: Final[dict[str, Any]] = {
                 "properties": {"param": {"type": "string"}, "message": {"type": "string"}},
             },
         },
+        "limit": {
+            "type": "object",
+            "description": "Of `limit_exceeded`: which, and what is left of it.",
+            "properties": {
+                "rule": {"type": "string"},
+                "cap": {"type": "integer"},
+                "headroom": {"type": "integer"},
+                "window_end": {"type": ["string", "null"], "format": "date-time"},
+            },
+        },
         "request_id": {"type": "string"},
         "retryable": {"type": "boolean"},
     },
@@ -87,6 +97,7 @@ _OF_MONEY: Final = frozenset(
         *("idempotency_key_missing", "idempotency_key_reused", "idempotency_in_flight"),
         *("illegal_state", "version_conflict", "conflict", "settlement_mismatch"),
         *("refused_by_rail", "already_settled", "evidence_late"),
+        *("factor_required", "device_closed"),
         *("route_unavailable", "payment_timeout", "signature_invalid"),
     }
 )

@@ -137,6 +137,7 @@ class Enquiries(_Block, frozen=True):
     max_enquiries: Enquired | None = field(name="max", default=None)
     min_interval_s: Positive | None = None
     pending_interval_s: Positive | None = None
+    deemed_interval_s: Positive | None = None
     not_found_final_after_s: Positive | None = None
 
 
@@ -247,6 +248,7 @@ class Recovery(_Block, frozen=True):
     max_enquiries: Enquired
     min_interval_s: Positive
     pending_interval_s: Positive
+    deemed_interval_s: Positive
     not_found_final_after_s: Positive
     at_once_per_rail: Annotated[int, Meta(ge=1, le=256)]
 

@@ -4,7 +4,7 @@ Belongs here: shapes, bounds, reading. Does not: sending, and what an unreadable
 the money (`http_rail.py`).
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Final, Literal, get_args
 from urllib.parse import urlsplit
 
@@ -12,16 +12,18 @@ import httpx
 import msgspec
 from msgspec import Meta, Struct
 
-from online.rails.codes import Dialect, read_outcome
+from online.rails.codes import NEWEST, Dialect, read_outcome
 from online.rails.domain import (
     Authentication,
     CardChecks,
+    NameFound,
     NextAction,
     Outcome,
     OutcomeKind,
     RailDispute,
     UpiFunding,
 )
+from online.rails.mandates import RailMandate
 
 _LONGEST_ANSWER: Final = 64 * 1024
 _NUL: Final = b"\\u0000"
@@ -30,6 +32,7 @@ _SCHEMES: Final = {"upi_intent": {"upi"}, "upi_qr": {"upi"}, "redirect": {"https
 _AUTHENTICATIONS: Final = frozenset(get_args(Authentication))
 _SOURCES_OF_FUNDS: Final = frozenset(get_args(UpiFunding))
 _Letters = Annotated[str, Meta(max_length=4)]
+_Name = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 class Unreadable(Exception):
@@ -58,6 +61,11 @@ class _Answer(Struct, frozen=True):
     next_action: NextAction | None = None
     checks: _Checks | None = None
     funding: Annotated[str, Meta(max_length=40)] | None = None
+    beneficiary_name: _Name | None = None
+
+
+class _NameFound(Struct, frozen=True):
+    name: _Name
 
 
 class _NotFound(Struct, frozen=True):
@@ -78,18 +86,27 @@ class _Dispute(Struct, frozen=True):
     respond_by: Annotated[datetime, Meta(tz=True)]
 
 
+class _Mandate(Struct, frozen=True):
+    reference: str
+    status: Literal["pending", "active", "paused", "revoked", "failed", "expired"]
+    umn: Annotated[str, Meta(max_length=100)] | None = None
+
+
 _decode_answer = msgspec.json.Decoder(_Answer).decode
 _decode_not_found = msgspec.json.Decoder(_NotFound).decode
 _decode_taken = msgspec.json.Decoder(_Taken).decode
+_decode_name = msgspec.json.Decoder(_NameFound).decode
 _decode_dispute = msgspec.json.Decoder(_Dispute).decode
+_decode_mandate = msgspec.json.Decoder(_Mandate).decode
 
 
-def outcome(response: httpx.Response, dialect: Dialect) -> Outcome:
-    """The outcome of an operation; raises one of `NO_SENSE` unless all of it can be read."""
-    return read(_content(response), dialect)
+def outcome(response: httpx.Response, dialect: Dialect, on: date = NEWEST) -> Outcome:
+    """The outcome of an operation, told on that day; raises one of `NO_SENSE` unless all of it can
+    be read."""
+    return read(_content(response), dialect, on)
 
 
-def read(content: bytes, dialect: Dialect) -> Outcome:
+def read(content: bytes, dialect: Dialect, on: date = NEWEST) -> Outcome:
     """The same of an answer's members wherever they stand, in a callback too."""
     if _NUL in content:
         raise Unreadable("a NUL, which cannot be stored")
@@ -103,11 +120,13 @@ def read(content: bytes, dialect: Dialect) -> Outcome:
         network_reference=answer.network_reference,
         auth_code=answer.auth_code,
         next_action=_checked(answer.next_action),
+        on=on,
     )
     return msgspec.structs.replace(
         told,
         checks=_checks_of(answer.checks) if dialect == "card" else None,
         funding=_funding_of(answer.funding) if dialect == "upi" else None,
+        payee_name=answer.beneficiary_name if dialect == "payout" else None,
     )
 
 
@@ -125,6 +144,19 @@ def dispute(response: httpx.Response, reference: str) -> RailDispute:
         status=answer.status,
         respond_by=answer.respond_by,
     )
+
+
+def name_found(response: httpx.Response) -> NameFound:
+    """Whose account it is; raises one of `NO_SENSE` unless it can be read."""
+    return NameFound(name=_decode_name(_content(response)).name)
+
+
+def mandate(response: httpx.Response, reference: str) -> RailMandate:
+    """The mandate that was asked for; raises one of `NO_SENSE`, too, when it is another one."""
+    answer = _decode_mandate(_content(response))
+    if answer.reference != reference:
+        raise Unreadable("another mandate")
+    return RailMandate(reference=answer.reference, status=answer.status, umn=answer.umn)
 
 
 def check_not_found(response: httpx.Response) -> None:

@@ -12,6 +12,8 @@ from uuid import UUID
 
 from msgspec import Struct, structs
 
+from online.rails.mandates import MandateNotice, MandateTerms, RailMandate
+
 
 class Operation(StrEnum):
     """What changes something at the rail; an enquiry changes nothing and is not one."""
@@ -19,9 +21,13 @@ class Operation(StrEnum):
     AUTHORIZE = "authorize"
     CAPTURE = "capture"
     VOID = "void"
+    RELEASE = "release"  # a part of what is authorized
+    EXTEND = "extend"  # the time of an authorization
     REVERSE = "reverse"
     REFUND = "refund"
     PAYOUT = "payout"
+    MANDATE = "mandate"  # the payer is asked for a standing permission
+    MANDATE_REVOKE = "mandate_revoke"
 
 
 class OutcomeKind(StrEnum):
@@ -30,6 +36,7 @@ class OutcomeKind(StrEnum):
     PENDING = "pending"  # the payer (or the rail) has still to act
     FAILED = "failed"  # a definite technical failure: nothing was done, another route may try
     UNKNOWN = "unknown"  # it may have happened: keep the holds, enquire, never send again
+    DEEMED = "deemed"  # the payer was debited, the credit is not confirmed: settled as a success
     NOT_FOUND = "not_found"  # an enquiry only: the rail does not know the reference (yet)
 
 
@@ -76,6 +83,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     next_action: NextAction | None = None
     checks: CardChecks | None = None
     funding: str | None = None  # of a UPI payment: bank, ppi, rupay_credit, credit_line
+    payee_name: str | None = None  # of a payout: whose account it is, as the bank has it
 
     @property
     def is_final(self) -> bool:
@@ -83,15 +91,31 @@ class Outcome(Struct, frozen=True, kw_only=True):
         return self.kind in (OutcomeKind.APPROVED, OutcomeKind.DECLINED, OutcomeKind.FAILED)
 
 
+class VpaReference(Struct, frozen=True, kw_only=True):
+    """Which VPA, never the text: the adapter asks its source at the last moment. `purpose` names
+    the kind of object that `id` is of (`handle`, `delegation`)."""
+
+    purpose: str
+    id: UUID
+    merchant_id: UUID
+
+    def __repr__(self) -> str:
+        return f"VpaReference(id={self.id!r})"
+
+
 class Upi(Struct, frozen=True, kw_only=True):
-    """How a UPI payment reaches the payer's app."""
+    """How a UPI payment reaches the payer's app; the payer by a VPA, or by a reference to one."""
 
     flow: Literal["intent", "qr", "collect"]
     payee_vpa: str
     payer_vpa: str | None = None
+    payer: VpaReference | None = None
+    payee: VpaReference | None = None  # of a person; `payee_vpa` is empty then
     note: str = ""
     payee_name: str | None = None  # what the payer's app shows
     mcc: str | None = None  # of the payee; a merchant's link must have it
+    mandate: str | None = None  # the attempt that asked for the mandate this is a debit of
+    factor_required: bool = False  # such a debit needs the payer's PIN all the same
 
     def to(self, payee_name: str, mcc: str) -> "Upi":
         """The same, naming whom the payer pays."""
@@ -118,6 +142,8 @@ class CardReference(Struct, frozen=True, kw_only=True):
 
 
 class Beneficiary(Struct, frozen=True, kw_only=True):
+    """A bank account that a payout goes to."""
+
     account: str
     ifsc: str
     name: str
@@ -126,8 +152,26 @@ class Beneficiary(Struct, frozen=True, kw_only=True):
         return f"Beneficiary(ifsc={self.ifsc!r})"
 
 
+class VpaBeneficiary(Struct, frozen=True, kw_only=True):
+    """A UPI address that a payout goes to."""
+
+    vpa: str
+    name: str
+
+    def __repr__(self) -> str:
+        return "VpaBeneficiary(…)"
+
+
+Payee = Beneficiary | VpaBeneficiary
+PayoutMode = Literal["upi", "imps", "neft", "rtgs"]
+
+
 class AuthorizeRequest(Struct, frozen=True, kw_only=True):
-    """`reference` is the attempt's TypeID: the rail's idempotency key and its order reference."""
+    """`reference` is the attempt's TypeID: the rail's idempotency key and its order reference.
+
+    `kind`: to a merchant of ours, or from one person to another (`p2p`), where none of the money
+    is settled to us.
+    """
 
     reference: str
     amount_minor: int
@@ -136,6 +180,7 @@ class AuthorizeRequest(Struct, frozen=True, kw_only=True):
     upi: Upi | None = None
     card: CardReference | None = None
     return_url: str | None = None  # after a challenge
+    kind: Literal["p2m", "p2p"] = "p2m"
 
 
 class CaptureRequest(Struct, frozen=True, kw_only=True):
@@ -149,6 +194,24 @@ class VoidRequest(Struct, frozen=True, kw_only=True):
     reference: str
     original_reference: str  # the authorizing attempt
     amount_minor: int
+    currency: str
+
+
+class ReleaseRequest(Struct, frozen=True, kw_only=True):
+    """Lets a part of an authorization go; the rest stays."""
+
+    reference: str
+    original_reference: str  # the authorizing attempt
+    amount_minor: int
+    currency: str
+
+
+class ExtendRequest(Struct, frozen=True, kw_only=True):
+    """Keeps what is left of an authorization for as long again as the network's rule says."""
+
+    reference: str
+    original_reference: str  # the authorizing attempt
+    amount_minor: int  # what is left
     currency: str
 
 
@@ -169,15 +232,54 @@ class RefundRequest(Struct, frozen=True, kw_only=True):
 
 
 class PayoutRequest(Struct, frozen=True, kw_only=True):
+    """Without a mode, the bank's usual one. `purpose` is UPI's code of what it is for."""
+
     reference: str
     amount_minor: int
     currency: str
-    beneficiary: Beneficiary
+    beneficiary: Payee
+    mode: PayoutMode | None = None
+    purpose: str | None = None
+
+
+class MandateRequest(Struct, frozen=True, kw_only=True):
+    """Asks the payer for a mandate; it is known by `reference` from then on."""
+
+    reference: str
+    amount_minor: int  # each debit at most, or exactly
+    currency: str
+    upi: Upi
+    terms: MandateTerms
+
+
+class MandateRevokeRequest(Struct, frozen=True, kw_only=True):
+    reference: str
+    original_reference: str  # the attempt that asked for the mandate
+    amount_minor: int
+    currency: str
 
 
 RailRequest = (
-    AuthorizeRequest | CaptureRequest | VoidRequest | ReverseRequest | RefundRequest | PayoutRequest
+    AuthorizeRequest
+    | CaptureRequest
+    | VoidRequest
+    | ReleaseRequest
+    | ExtendRequest
+    | ReverseRequest
+    | RefundRequest
+    | PayoutRequest
+    | MandateRequest
+    | MandateRevokeRequest
 )
+
+
+class NameFound(Struct, frozen=True, kw_only=True):
+    """Whose account it is, as the bank has it; None: there is no such account."""
+
+    name: str | None
+
+    def __repr__(self) -> str:
+        return f"NameFound(found={self.name is not None})"
 
 
 class RailDispute(Struct, frozen=True, kw_only=True):
@@ -209,11 +311,31 @@ class Rail(Protocol):
 
     async def void(self, request: VoidRequest) -> Outcome: ...
 
+    async def release(self, request: ReleaseRequest) -> Outcome: ...
+
+    async def extend(self, request: ExtendRequest) -> Outcome: ...
+
     async def reverse(self, request: ReverseRequest) -> Outcome: ...
 
     async def refund(self, request: RefundRequest) -> Outcome: ...
 
     async def payout(self, request: PayoutRequest) -> Outcome: ...
+
+    async def name_of(self, payee: Payee) -> NameFound | None:
+        """Whose account this is; None where the rail does not answer. Moves no money."""
+        ...
+
+    async def create_mandate(self, request: MandateRequest) -> Outcome: ...
+
+    async def revoke_mandate(self, request: MandateRevokeRequest) -> Outcome: ...
+
+    async def notify_payer(self, notice: MandateNotice) -> bool:
+        """Tells the payer of a debit; whether the rail has taken it. May be called again."""
+        ...
+
+    async def mandate(self, reference: str) -> RailMandate | None:
+        """A mandate by its reference; None where the rail knows none or does not answer."""
+        ...
 
     async def enquire(self, reference: str) -> Outcome:
         """What became of `reference`; `not_found` is not yet proof that nothing happened."""
@@ -246,6 +368,8 @@ class ClearCard(Protocol):
 
 
 class CardSource(Protocol):
-    """Where an adapter gets card data from; `vault` fulfils it, wired in `app.py`."""
+    """Where an adapter gets what is secret; `vault` fulfils it, wired in `app.py`."""
 
     async def reveal(self, token_id: UUID, merchant_id: UUID) -> ClearCard: ...
+
+    async def open_vpa(self, reference: VpaReference) -> SecretText: ...

@@ -6,16 +6,18 @@ in a readable answer, nothing has failed.
 """
 
 import asyncio
+from datetime import date
 from typing import Any, Final
 from urllib.parse import quote
 
 import httpx
 import msgspec
 import structlog
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from online.kernel.clock import Clock, SystemClock, business_date
 from online.kernel.errors import KhataError
-from online.rails import answers
+from online.rails import answers, upi_ids
 from online.rails.answers import NO_SENSE, Unreadable
 from online.rails.bulkhead import Bulkhead, Full, Kind, Slots
 from online.rails.codes import CAPABILITIES, Dialect, own_outcome
@@ -24,17 +26,26 @@ from online.rails.domain import (
     CaptureRequest,
     CardReference,
     CardSource,
+    ExtendRequest,
+    MandateRequest,
+    MandateRevokeRequest,
+    NameFound,
     Operation,
     Outcome,
     OutcomeKind,
+    Payee,
     PayoutRequest,
     RailDispute,
     RailRequest,
     RefundRequest,
+    ReleaseRequest,
     ReverseRequest,
+    SecretText,
     Upi,
     VoidRequest,
+    VpaReference,
 )
+from online.rails.mandates import MandateNotice, RailMandate
 
 Headers = dict[str, str] | None
 
@@ -97,12 +108,14 @@ class HttpRail:
         dialect: Dialect,
         cards: CardSource | None = None,
         limits: Limits = _USUAL,
+        clock: Clock | None = None,
     ) -> None:
         self._name = name
         self._url = url.rstrip("/")
         self._client = client
         self._dialect = dialect
         self._cards = cards
+        self._clock = clock or SystemClock()
         times = limits.timeouts
         self._bulkhead = Bulkhead(name, limits.slots, wait_s=times.pool_s)
         self._call_s = times.call_s
@@ -120,10 +133,15 @@ class HttpRail:
 
     async def authorize(self, request: AuthorizeRequest) -> Outcome:
         body: dict[str, Any] = {"capture": request.capture}
+        if request.kind != "p2m":
+            body["kind"] = request.kind
         if request.return_url is not None:
             body["return_url"] = request.return_url
         if request.upi is not None:
-            body["upi"] = _upi_part(request.upi)
+            upi = await self._clear_upi(request.upi)
+            if upi is None:
+                return own_outcome(OutcomeKind.FAILED, "vpa_unavailable")
+            body["upi"] = upi
         if request.card is not None:
             card = await self._clear_card(request.card)
             if card is None:
@@ -139,6 +157,14 @@ class HttpRail:
         body = {"original_reference": request.original_reference}
         return await self._send(Operation.VOID, request, body)
 
+    async def release(self, request: ReleaseRequest) -> Outcome:
+        body = {"original_reference": request.original_reference}
+        return await self._send(Operation.RELEASE, request, body)
+
+    async def extend(self, request: ExtendRequest) -> Outcome:
+        body = {"original_reference": request.original_reference}
+        return await self._send(Operation.EXTEND, request, body)
+
     async def reverse(self, request: ReverseRequest) -> Outcome:
         body = {"original_reference": request.original_reference}
         return await self._send(Operation.REVERSE, request, body)
@@ -149,7 +175,64 @@ class HttpRail:
 
     async def payout(self, request: PayoutRequest) -> Outcome:
         body = {"beneficiary": msgspec.to_builtins(request.beneficiary)}
+        asked = {"mode": request.mode, "purpose": request.purpose}
+        body |= {name: value for name, value in asked.items() if value is not None}
         return await self._send(Operation.PAYOUT, request, body)
+
+    async def name_of(self, payee: Payee) -> NameFound | None:
+        """Believed only where it can be read as a whole."""
+        content = msgspec.json.encode({"beneficiary": msgspec.to_builtins(payee)})
+        headers = {"Content-Type": "application/json"}
+        try:
+            response = await self._ask("POST", f"{self._url}/names", content, headers)
+            if response.status_code == 404:
+                answers.check_not_found(response)
+                return NameFound(name=None)
+            return answers.name_found(response)
+        except (*_NO_ANSWER, *NO_SENSE) as error:
+            self._note("name_of", "", error)
+            return None
+
+    async def create_mandate(self, request: MandateRequest) -> Outcome:
+        upi = await self._clear_upi(request.upi)
+        if upi is None:
+            return own_outcome(OutcomeKind.FAILED, "vpa_unavailable")
+        body = {"upi": upi, "mandate": _given(request.terms)}
+        return await self._send(Operation.MANDATE, request, body)
+
+    async def revoke_mandate(self, request: MandateRevokeRequest) -> Outcome:
+        body = {"original_reference": request.original_reference}
+        return await self._send(Operation.MANDATE_REVOKE, request, body)
+
+    async def notify_payer(self, notice: MandateNotice) -> bool:
+        """Only the rail's own word counts as taken."""
+        content = msgspec.json.encode(
+            {
+                "reference": notice.reference,
+                "amount": notice.amount_minor,
+                "currency": notice.currency,
+                "debit_from": notice.debit_from,
+            }
+        )
+        url = f"{self._mandate_url(notice.mandate)}/notices"
+        headers = {"Content-Type": "application/json"}
+        try:
+            answers.check_taken(await self._ask("POST", url, content, headers))
+        except (*_NO_ANSWER, *NO_SENSE) as error:
+            self._note("notify_payer", notice.reference, error)
+            return False
+        return True
+
+    async def mandate(self, reference: str) -> RailMandate | None:
+        """Believed only as a whole: an answer about another mandate, or half of one, is none."""
+        try:
+            response = await self._ask("GET", self._mandate_url(reference))
+            if response.status_code == 404:
+                return None
+            return answers.mandate(response, reference)
+        except (*_NO_ANSWER, *NO_SENSE) as error:
+            self._note("mandate", reference, error)
+            return None
 
     async def enquire(self, reference: str) -> Outcome:
         """An enquiry that fails has learnt nothing, not even that the rail is down."""
@@ -158,7 +241,7 @@ class HttpRail:
             if response.status_code == 404:
                 answers.check_not_found(response)  # a proxy's 404 page proves nothing
                 return own_outcome(OutcomeKind.NOT_FOUND, "not_found")
-            return answers.outcome(response, self._dialect)
+            return answers.outcome(response, self._dialect, self._today())
         except _NO_ANSWER as error:
             self._note("enquire", reference, error)
             return own_outcome(OutcomeKind.UNKNOWN, "no_answer")
@@ -211,6 +294,9 @@ class HttpRail:
         # A hint brings the reference: it names one dispute, never another path.
         return f"{self._url}/disputes/{quote(reference, safe='')}"
 
+    def _mandate_url(self, reference: str) -> str:
+        return f"{self._url}/mandates/{quote(reference, safe='')}"
+
     async def _send(
         self,
         operation: Operation,
@@ -219,6 +305,8 @@ class HttpRail:
     ) -> Outcome:
         if operation not in self.capabilities:
             return own_outcome(OutcomeKind.FAILED, "unsupported")
+        if self._dialect == "upi":
+            body["txn_id"] = upi_ids.of_reference(request.reference)
         content = msgspec.json.encode(
             {
                 "reference": request.reference,
@@ -234,7 +322,7 @@ class HttpRail:
             if response.status_code in _REJECTED:
                 self._note(operation.value, request.reference, f"status {response.status_code}")
                 return own_outcome(OutcomeKind.FAILED, "rejected")
-            return answers.outcome(response, self._dialect)
+            return answers.outcome(response, self._dialect, self._today())
         except (Full, httpx.PoolTimeout) as error:
             self._note(operation.value, request.reference, error)
             return own_outcome(OutcomeKind.FAILED, "rail_busy")
@@ -266,6 +354,31 @@ class HttpRail:
         }
         return {name: value for name, value in part.items() if value is not None}
 
+    async def _clear_upi(self, upi: Upi) -> dict[str, Any] | None:
+        part: dict[str, Any] = msgspec.to_builtins(structs.replace(upi, payer=None, payee=None))
+        for side, reference in (("payer_vpa", upi.payer), ("payee_vpa", upi.payee)):
+            if reference is None:
+                continue
+            vpa = await self._open_vpa(reference)
+            if vpa is None:
+                return None
+            part[side] = vpa.reveal()
+        return {name: value for name, value in part.items() if value is not None}
+
+    async def _open_vpa(self, reference: VpaReference) -> SecretText | None:
+        """None where it cannot be had: nothing is sent then."""
+        if self._cards is None:
+            return None
+        try:
+            return await self._cards.open_vpa(reference)
+        except KhataError as error:
+            log.warning("vpa_unavailable", rail=self._name, code=error.code)
+            return None
+
+    def _today(self) -> date:
+        """Codes mean what they mean on the day of the answer."""
+        return business_date(self._clock.now())
+
     def _note(self, operation: str, reference: str, error: object) -> None:
         """The kind of trouble; the text of an error may quote what was sent."""
         what = error if isinstance(error, str | Unreadable) else type(error).__name__
@@ -278,6 +391,7 @@ class HttpRail:
         )
 
 
-def _upi_part(upi: Upi) -> dict[str, Any]:
-    part: dict[str, Any] = msgspec.to_builtins(upi)
+def _given(terms: Struct) -> dict[str, Any]:
+    """The members that have a value."""
+    part: dict[str, Any] = msgspec.to_builtins(terms)
     return {name: value for name, value in part.items() if value is not None}

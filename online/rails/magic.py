@@ -12,23 +12,27 @@ from online.rails.domain import (
     AuthorizeRequest,
     CaptureRequest,
     CardChecks,
+    MandateRequest,
     OutcomeKind,
+    Payee,
     PayoutRequest,
     RailRequest,
     RefundRequest,
     ReverseRequest,
     UpiFunding,
+    VpaBeneficiary,
 )
 
 _K = OutcomeKind
-When = Literal["at once", "silent", "garbled", "lost", "later", "unseen", "challenge"]
+When = Literal["at once", "silent", "garbled", "lost", "later", "unseen", "challenge", "deemed"]
 Said = tuple[OutcomeKind, str]
 
 
 class Magic(Struct, frozen=True, kw_only=True):
     """What becomes of an operation, and when the caller hears of it: `silent` is done, and no
     answer comes, `garbled` is done, and none that can be read; `lost` never arrived; `later` is as
-    `meanwhile` says until an enquiry; of `unseen` the first enquiry finds nothing.
+    `meanwhile` says until an enquiry; of `unseen` the first enquiry finds nothing; `deemed` is as
+    `meanwhile` says until a test decides it.
     """
 
     kind: OutcomeKind = _K.APPROVED
@@ -82,9 +86,26 @@ def _at_first(number: int, codes: tuple[str, str, str], ends: tuple[Magic, ...])
     )
 
 
+def _unconfirmed(number: int, end: Magic, ends: tuple[Magic, ...]) -> Behaviour:
+    """Debited, and nobody knows yet whether the money arrived. `end`: of a payment by UPI; `ends`:
+    of what is done to one, of cards and payouts."""
+    afterwards = _at_first(number, _UNCONFIRMED, ends)
+    paid = structs.replace(end, when="later", meanwhile=(_K.FAILED, _UNCONFIRMED[0]))
+    return structs.replace(afterwards, upi=paid, after=afterwards.upi)
+
+
+def _stays_deemed(number: int) -> Behaviour:
+    """Until somebody decides how it ends; elsewhere than of a payment by UPI nobody has to."""
+    credited = _unconfirmed(number, _TCC, _YES)
+    return structs.replace(credited, upi=structs.replace(credited.upi, when="deemed"))
+
+
 _NO: Final = ("ZA", "05", "AC04", "YF")
 _UNCONFIRMED: Final = ("RB", "68", "BT")
 _YES: Final = (ORDINARY,) * 3
+# How the switch ends what was deemed: the credit is confirmed, or it went back.
+_TCC: Final = Magic(code="TCC")
+_RET: Final = Magic(kind=_K.FAILED, code="RET")
 _RETURNED: Final = tuple(Magic(kind=_K.FAILED, code=code) for code in ("21", "21", "91"))
 BEHAVIOURS: Final = {
     "approve": _alike(1, ORDINARY),
@@ -103,11 +124,12 @@ BEHAVIOURS: Final = {
     "callback_out_of_order": _alike(14, Magic(when="later")),
     "callback_lost": _alike(15, Magic(when="later")),
     "enquiry_fails": _alike(16, Magic(when="silent", failing_enquiries=2)),
-    "debit_without_credit": _at_first(17, _UNCONFIRMED, _YES),
-    "debit_returned": _at_first(18, _UNCONFIRMED, _RETURNED),
+    "debit_without_credit": _unconfirmed(17, _TCC, _YES),
+    "debit_returned": _unconfirmed(18, _RET, _RETURNED),
     "connection_reset": _alike(19, Magic(when="silent")),
     "bad_answer": _alike(20, Magic(when="garbled")),
     "slow": _alike(21, ORDINARY),
+    "deemed": _stays_deemed(22),
 }
 
 
@@ -149,6 +171,25 @@ CARDS: Final = {
     "4000000000000259": Magic(dispute="10.4"),
     "4000000000000010": Magic(avs="N"),
 }
+# Whom a payout goes to: by VPA and by account number. Any other is who the payer says it is.
+NO_PAYEE: Final = Magic(kind=_K.DECLINED, code="AC01")
+PAYEES: Final = {
+    **{f"{name}@khata": rule.payout for name, rule in BEHAVIOURS.items()},
+    "decline@khata": Magic(kind=_K.DECLINED, code="AC04"),
+    "nobody@khata": NO_PAYEE,
+    "9990000404": NO_PAYEE,
+    "9990000405": Magic(kind=_K.DECLINED, code="AC04"),
+    "9990000068": Magic(when="silent"),
+}
+# A bank's number of a payout, by its mode: IMPS and UPI have an RRN, as payments do.
+RRN: Final = "{number:012d}"
+UTRS: Final = {
+    "neft": "HDFCN{day:%y%j}{number:06d}",
+    "rtgs": "HDFCR5{day:%Y%m%d}{number:08d}",
+}
+STRANGER: Final = "Somebody Else"
+STRANGERS: Final = frozenset({"stranger@khata", "9990000777"})
+
 _Pair = tuple[Magic, Magic]  # by UPI, by another rail
 _NO_FUNDS: Final = (Magic(kind=_K.DECLINED, code="Z9"), Magic(kind=_K.DECLINED, code="51"))
 _SILENT: Final = (Magic(when="silent"), Magic(when="silent"))
@@ -178,7 +219,7 @@ def of_amount(request: RailRequest, dialect: Dialect) -> Magic | None:
     pays = isinstance(request, AuthorizeRequest)
     behaviour = (_PAID if pays else _DONE).get(request.amount_minor)
     if behaviour is not None:
-        return behaviour.of(dialect, pays=pays)
+        return behaviour.of(dialect, pays=pays or isinstance(request, MandateRequest))
     rows: dict[int, _Pair] = {}
     if pays:
         rows = PAYMENTS
@@ -186,6 +227,42 @@ def of_amount(request: RailRequest, dialect: Dialect) -> Magic | None:
         rows = AFTERWARDS | REFUNDS if isinstance(request, RefundRequest) else AFTERWARDS
     pair = rows.get(request.amount_minor)
     return None if pair is None else pair[0 if dialect == "upi" else 1]
+
+
+DEBITS: Final = {f"mandate.{name}@khata": rule.upi for name, rule in BEHAVIOURS.items()}
+UMN: Final = "{number:032d}@khata"  # of a mandate
+RECOVERING: Final = "mandate.recovers@khata"  # the first debit lacks funds, the next do not
+
+
+def of_mandate(vpa: str) -> Magic | None:
+    """What the payer who is asked for a mandate says; nobody is debited, so nothing is deemed."""
+    behaviour = BEHAVIOURS.get(vpa.removesuffix("@khata"))
+    if behaviour is not None and behaviour.after is not None and behaviour.upi.when == "deemed":
+        return behaviour.after
+    return VPAS.get(vpa)
+
+
+def of_debit(vpa: str, before: int) -> Magic:
+    """What the payer of a mandate makes its debits do, after so many `before`."""
+    if vpa == RECOVERING and before == 0:
+        return _NO_FUNDS[0]
+    return DEBITS.get(vpa, ORDINARY)
+
+
+def of_payee(payee: Payee) -> Magic:
+    """What paying to this account does, whatever the amount."""
+    return PAYEES.get(_address(payee), ORDINARY)
+
+
+def name_of(payee: Payee) -> str | None:
+    """Whose account the bank says it is; None: there is none such."""
+    if of_payee(payee) is NO_PAYEE:
+        return None
+    return STRANGER if _address(payee) in STRANGERS else payee.name
+
+
+def _address(payee: Payee) -> str:
+    return payee.vpa.lower() if isinstance(payee, VpaBeneficiary) else payee.account
 
 
 def checks(magic: Magic, network: str, cvc: str | None, eci: str | None) -> CardChecks:

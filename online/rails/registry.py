@@ -43,6 +43,7 @@ def http_rails(
     routes: Sequence[PaymentRoute],
     cards: CardSource,
     settings: RailSettings,
+    clock: Clock | None = None,
 ) -> Rails:
     """Every configured route's rail, and the bank that pays merchants out.
 
@@ -64,7 +65,9 @@ def http_rails(
 
     def rail(name: str, url: str, dialect: Dialect, timeouts: Timeouts) -> HttpRail:
         limits = Limits(timeouts=timeouts, slots=slots[name])
-        return HttpRail(name, url, client=client, dialect=dialect, cards=cards, limits=limits)
+        return HttpRail(
+            name, url, client=client, dialect=dialect, cards=cards, limits=limits, clock=clock
+        )
 
     rails: list[Rail] = [
         rail(route.name, route.url, _dialect(route), _timeouts(settings, route.timeouts))

@@ -52,6 +52,8 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
     mdr_on_refund: str  # kept | returned: the contract when it was asked for
     fee_returned_minor: int = 0
     tax_returned_minor: int = 0
+    escrow_id: UUID | None = None
+    method: str | None = None  # of the payment; not known of old refunds
     version: int
     livemode: bool
     created_at: datetime
@@ -84,6 +86,8 @@ def _created(event: ev.RefundCreated, occurred: Occurred) -> Refund:
         rail_reference=None,
         failure_code=None,
         mdr_on_refund=event.mdr_on_refund,
+        escrow_id=ids.decode("esc", event.escrow_id) if event.escrow_id else None,
+        method=event.method,
         version=occurred.version,
         livemode=occurred.livemode,
         created_at=occurred.at,

@@ -34,10 +34,13 @@ class Effect(msgspec.Struct, frozen=True):
 class Books(msgspec.Struct, frozen=True, kw_only=True):
     """What postings need to know about the merchant and the moment.
 
-    `fee_back` and `tax_back` go back to the merchant if the refund succeeds.
+    `fee_back` and `tax_back` go back to the merchant if the refund succeeds. `source` is what pays
+    for it: the pending balance, or an escrow.
     """
 
     pending: Account
+    source: Account
+    wallet: Account | None = None  # of the payer, where it is not a rail that pays them back
     at: datetime
     fee_back: int = 0
     tax_back: recipes.Tax = recipes.Tax()
@@ -45,7 +48,7 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
 
 def requested(refund: Refund, payment: Payment, attempt: Attempt, books: Books) -> Journal:
     """What is promised to the payer leaves the merchant's money before the rail is asked."""
-    legs = recipes.refund_requested(attempt.rail, books.pending, refund.amount_minor)
+    legs = recipes.refund_requested(attempt.rail, books.source, refund.amount_minor)
     return _Entry(refund, payment, attempt, books.at).journal("refund_requested", refund.id, legs)
 
 
@@ -61,13 +64,13 @@ def effect(
         case OutcomeKind.APPROVED:
             return _late(entry, outcome, books)
         case OutcomeKind.DECLINED | OutcomeKind.FAILED:
-            legs = recipes.refund_failed(attempt.rail, books.pending, amount)
+            legs = recipes.refund_failed(attempt.rail, books.source, amount)
             return Effect(
                 ev.RefundFailed(code=outcome.decline_code or outcome.code or "rail_failed"),
                 (ev.PaymentRefundFailed(refund_id=reference, amount=amount),),
                 (entry.journal("refund_failed", attempt.id, legs),),
             )
-        case OutcomeKind.UNKNOWN if refund.status is Status.PENDING:
+        case OutcomeKind.UNKNOWN | OutcomeKind.DEEMED if refund.status is Status.PENDING:
             return Effect(ev.RefundUnknown(code=outcome.code))
         case _:
             return Effect()
@@ -106,7 +109,7 @@ def _late(entry: "_Entry", outcome: Outcome, books: Books) -> Effect:
         journal = entry.journal("unplaced_refund", attempt.id, legs, rail_reference=rrn)
         return Effect(payment=(unplaced,), journals=(journal,))
     asked = ev.PaymentRefundRequested(refund_id=ids.encode("rfd", refund.id), amount=amount)
-    legs = recipes.refund_requested(attempt.rail, books.pending, amount)
+    legs = recipes.refund_requested(attempt.rail, books.source, amount)
     # Under this cause: the request posted under the refund's own and was taken back. The money is
     # gone already, so that there is no refusing it for funds any more.
     again = entry.journal("refund_requested", attempt.id, legs)
@@ -121,9 +124,14 @@ def _late(entry: "_Entry", outcome: Outcome, books: Books) -> Effect:
 def _confirmed(
     entry: "_Entry", attempt: Attempt, outcome: Outcome, books: Books
 ) -> tuple[Journal, ...]:
-    rrn = outcome.rail_reference
-    legs = recipes.refund_confirmed(attempt.rail, entry.refund.amount_minor)
-    confirmed = entry.journal("refund_confirmed", attempt.id, legs, rail_reference=rrn)
+    rrn, amount = outcome.rail_reference, entry.refund.amount_minor
+    if books.wallet is None:
+        legs = recipes.refund_confirmed(attempt.rail, amount)
+        confirmed = entry.journal("refund_confirmed", attempt.id, legs, rail_reference=rrn)
+    else:
+        legs = recipes.refund_to_wallet(attempt.rail, books.wallet, amount)
+        confirmed = entry.journal("refund_to_wallet", attempt.id, legs)
+        confirmed = msgspec.structs.replace(confirmed, forced=True)
     back = recipes.fee_returned(books.pending, books.fee_back, books.tax_back)
     if not back:
         return (confirmed,)

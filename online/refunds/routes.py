@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 
 from online.kernel import ids
 from online.kernel.clock import Clock
+from online.kernel.errors import InvalidRequest
 from online.kernel.events import Metadata
 from online.payments.orders import BUSY
 from online.platform.calls import etag, key_of, respond
@@ -19,6 +20,7 @@ from online.platform.http import request_id_of
 from online.platform.idempotency import Answer, Present, once
 from online.platform.lists import Cursor, IdFilter, Limit, window
 from online.platform.wire import AmountMinor, WireStruct, id_of
+from online.rails import upi_ids
 from online.refunds.domain import OVER, Refund, Status
 from online.refunds.service import Call, RefundOrder, Refunds
 from online.refunds.store import Filters
@@ -26,11 +28,20 @@ from online.security.domain import Principal, allow
 
 
 class CreateRefund(WireStruct, frozen=True, kw_only=True):
-    """Without an amount, all that is left of the payment."""
+    """Without an amount, all that is left of the payment; out of an `escrow` the amount is said."""
 
     payment: Annotated[str, id_of("pay")]
+    escrow: Annotated[str, id_of("esc")] | None = None
     amount: AmountMinor | None = None
     reason: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+
+
+def _escrow(data: CreateRefund) -> UUID | None:
+    if data.escrow is None:
+        return None
+    if data.amount is None:
+        raise InvalidRequest("say how much of the escrow goes back", "amount")
+    return ids.decode("esc", data.escrow)
 
 
 class RefundView(Struct, frozen=True, kw_only=True):
@@ -42,12 +53,15 @@ class RefundView(Struct, frozen=True, kw_only=True):
 
     id: str
     payment: str
+    escrow: str | None
     amount: int
     currency: str
     status: str
     reason: str | None
     rail: str | None
     rail_reference: str | None
+    upi_transaction_id: str | None
+    rrn: str | None
     failure_code: str | None
     fee_returned: int
     tax_returned: int
@@ -60,12 +74,15 @@ class RefundView(Struct, frozen=True, kw_only=True):
         return cls(
             id=ids.encode("rfd", refund.id),
             payment=ids.encode("pay", refund.payment_id),
+            escrow=ids.encode("esc", refund.escrow_id) if refund.escrow_id else None,
             amount=refund.amount_minor,
             currency=refund.currency,
             status=refund.status,
             reason=refund.reason,
             rail=refund.rail,
             rail_reference=refund.rail_reference,
+            upi_transaction_id=upi_ids.of(refund.method, refund.attempt_id),
+            rrn=upi_ids.rrn(refund.method, refund.rail_reference),
             failure_code=refund.failure_code,
             fee_returned=refund.fee_returned_minor,
             tax_returned=refund.tax_returned_minor,
@@ -113,6 +130,7 @@ async def create_refund(
         merchant_id=principal.merchant,
         amount_minor=data.amount,
         reason=data.reason,
+        escrow_id=_escrow(data),
     )
     metadata = Metadata(actor=principal.actor, request_id=request_id_of(request))
 

@@ -6,6 +6,7 @@ commits; when the payment has moved meanwhile, everything is decided again from 
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from uuid import UUID
 
 import msgspec
@@ -20,12 +21,15 @@ from online.kernel.errors import NotFound, VersionConflict
 from online.kernel.events import Metadata
 from online.ledger import accounts as chart
 from online.ledger.aggregate import Moved, Origin
-from online.ledger.change import Change
+from online.ledger.change import Change, merged
 from online.ledger.charged import charged, returned
 from online.ledger.writer import Writer
 from online.merchants.service import Merchants
 from online.payments.decisions import request_refund
 from online.payments.domain import Payment
+from online.payments.escrowed import Escrowed, RefundStep, Step
+from online.payments.onus import DONE, ONUS
+from online.payments.orders import NOTHING, Followed, Purses
 from online.payments.service import Payments
 from online.platform.db import Database
 from online.platform.idempotency import Answer, IdempotencyAnswer, IdempotencyKey
@@ -33,7 +37,7 @@ from online.platform.known_keys import replays_first
 from online.platform.lists import Window, cut
 from online.rails.domain import Outcome, OutcomeKind, RefundRequest
 from online.refunds import outcomes, store
-from online.refunds.domain import Refund, Status
+from online.refunds.domain import OVER, Refund, Status
 from online.refunds.returns import part_to_return
 from online.refunds.store import REFUNDS, Filters
 
@@ -45,6 +49,7 @@ class RefundOrder(msgspec.Struct, frozen=True, kw_only=True):
     merchant_id: UUID
     amount_minor: int | None = None
     reason: str | None = None
+    escrow_id: UUID | None = None  # whose money goes back
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +75,8 @@ class Collaborators(msgspec.Struct, frozen=True, kw_only=True):
     attempts: Attempts
     merchants: Merchants
     payments: Payments
+    escrowed: Escrowed
+    purses: Purses
 
 
 class Refunds:
@@ -105,11 +112,13 @@ class Refunds:
             attempt = await self._with.attempts.get(connection, refund.attempt_id)
         return attempt is not None and attempt.status is AttemptStatus.SENT
 
-    async def create(self, order: RefundOrder, call: Call, metadata: Metadata) -> Refund:
+    async def create(self, order: RefundOrder, call: Call | None, metadata: Metadata) -> Refund:
         """Asks the rail to give money back; answers with the refund as it stands after that."""
         run = Run(metadata=metadata, call=call)
-        async with replays_first(self._with.database, call.key):
+        async with replays_first(self._with.database, call.key) if call else nullcontext():
             payment, refund, attempt = await self._begin(order, call, metadata)
+        if refund.status in OVER:
+            return refund
         request = RefundRequest(
             reference=attempt.reference,
             original_reference=ids.encode("att", payment.attempt),
@@ -118,6 +127,19 @@ class Refunds:
         )
         answered = await self._with.attempts.send(attempt, request, metadata)
         return await self._record(refund, payment, attempt, answered, run)
+
+    async def out_of_escrow(
+        self, payment_id: UUID, merchant_id: UUID, escrow_id: UUID, amount: int, metadata: Metadata
+    ) -> Refund:
+        """What is the buyer's by resolution or by time; for the worker, whom nobody asks twice."""
+        order = RefundOrder(
+            payment_id=payment_id,
+            merchant_id=merchant_id,
+            amount_minor=amount,
+            reason="escrow",
+            escrow_id=escrow_id,
+        )
+        return await self.create(order, None, metadata)
 
     async def resolve(
         self, attempt: Attempt, metadata: Metadata, told: Outcome | None = None
@@ -134,7 +156,7 @@ class Refunds:
     # ── the two commits ──────────────────────────────────────────────────────────────────
 
     async def _begin(
-        self, order: RefundOrder, call: Call, metadata: Metadata
+        self, order: RefundOrder, call: Call | None, metadata: Metadata
     ) -> tuple[Payment, Refund, Attempt]:
         """Commits the request; decides again when the payment has moved meanwhile."""
         while True:
@@ -153,22 +175,47 @@ class Refunds:
                 rail=payment.rail or "",
                 reason=order.reason,
                 mdr_on_refund=merchant.mdr_on_refund,
+                escrow_id=ids.encode("esc", order.escrow_id) if order.escrow_id else None,
+                method=payment.method,
             )
             refund = REFUNDS.create(_origin(refund_id, payment), [created], now, metadata)
             attempt = self._attempt(attempt_id, payment, refund.state, metadata)
             self._with.attempts.refuse_resting(attempt.state)
             books = await self._books(payment.merchant_id)
+            books, also = await self._backed(refund.state, "requested", books, metadata)
             change = Change(
-                snapshots=(refund.row, moved.row, attempt.row),
-                events=(*refund.events, *moved.events, *attempt.events),
+                snapshots=(refund.row, moved.row, attempt.row, *also.rows),
+                events=(*refund.events, *moved.events, *attempt.events, *also.events),
                 journals=(outcomes.requested(refund.state, payment, attempt.state, books),),
-                reserve=call.key.making("rfd", refund_id),
+                reserve=call.key.making("rfd", refund_id) if call else None,
             )
+            state = refund.state
+            if payment.rail == ONUS:
+                then, state = await self._into_wallet(
+                    state, moved.state, attempt, Run(metadata=metadata, call=call)
+                )
+                change = merged(change, then)
             try:
                 await self._with.writer.submit(change)
             except VersionConflict:
                 continue
-            return moved.state, refund.state, attempt.state
+            return moved.state, state, attempt.state
+
+    async def _into_wallet(
+        self, refund: Refund, payment: Payment, attempt: Moved[Attempt], run: Run
+    ) -> tuple[Change, Refund]:
+        """Of what was paid from a wallet, the second half: no rail is asked. It may pass the
+        wallet's ceiling, as RBI's directions on PPIs have it of refunds."""
+        assert payment.customer_id is not None  # whose wallet it was
+        answered = self._with.attempts.done_here(attempt, DONE, run.metadata)
+        books = await self._books_for(refund, payment, DONE)
+        books = msgspec.structs.replace(books, wallet=chart.customer_lite(payment.customer_id))
+        effect = outcomes.effect(refund, payment, attempt.state, DONE, books)
+        change, state = self._outcome_change(refund, payment, effect, answered, run)
+        back = await self._with.purses.refunded(
+            payment.customer_id, payment.merchant_id, run.metadata
+        )
+        return merged(change, back), state
 
     def _attempt(
         self, attempt_id: UUID, payment: Payment, refund: Refund, metadata: Metadata
@@ -195,7 +242,17 @@ class Refunds:
         while True:
             books = await self._books_for(refund, payment, answered.outcome)
             effect = outcomes.effect(refund, payment, attempt, answered.outcome, books)
+            also = NOTHING
+            step = _step(refund, attempt, effect)
+            if step is not None:
+                books, also = await self._backed(refund, step, books, run.metadata)
+                effect = outcomes.effect(refund, payment, attempt, answered.outcome, books)
             change, state = self._outcome_change(refund, payment, effect, answered, run)
+            change = msgspec.structs.replace(
+                change,
+                snapshots=(*change.snapshots, *also.rows),
+                events=(*change.events, *also.events),
+            )
             try:
                 await self._with.writer.submit(change)
             except VersionConflict:
@@ -268,7 +325,33 @@ class Refunds:
     async def _books(self, merchant_id: UUID) -> outcomes.Books:
         merchant = await self._with.merchants.get(merchant_id)
         pending = chart.merchant_pending(merchant.id, merchant.exposure_limit_minor)
-        return outcomes.Books(pending=pending, at=self._with.clock.now())
+        return outcomes.Books(pending=pending, source=pending, at=self._with.clock.now())
+
+    async def _backed(
+        self, refund: Refund, step: Step, books: outcomes.Books, metadata: Metadata
+    ) -> tuple[outcomes.Books, Followed]:
+        """With the account that pays, and what moves of the escrow behind it, if there is one."""
+        if refund.escrow_id is None:
+            return books, NOTHING
+        told = RefundStep(
+            escrow_id=refund.escrow_id,
+            payment_id=refund.payment_id,
+            refund_id=ids.encode("rfd", refund.id),
+            amount_minor=refund.amount_minor,
+            step=step,
+        )
+        async with self._with.database.connection() as connection:
+            source, also = await self._with.escrowed.refund(connection, told, metadata)
+        return msgspec.structs.replace(books, source=source or books.pending), also
+
+
+def _step(refund: Refund, attempt: Attempt, effect: outcomes.Effect) -> Step | None:
+    """What an outcome says to the escrow behind a refund."""
+    if refund.escrow_id is None:
+        return None
+    if isinstance(effect.refund, ev.RefundSucceeded):
+        return "done" if attempt.is_open else "found"
+    return "failed" if isinstance(effect.refund, ev.RefundFailed) else None
 
 
 def _origin(id_: UUID, payment: Payment) -> Origin:

@@ -19,8 +19,8 @@ REFUNDS: Final = Aggregate(
         "id uuid, payment_id uuid, merchant_id uuid, attempt_id uuid, status text,"
         "amount_minor int8, currency text, reason text, rail text, rail_reference text,"
         "failure_code text, mdr_on_refund text, fee_returned_minor int8,"
-        "tax_returned_minor int8, version int8, livemode bool, created_at timestamptz,"
-        "updated_at timestamptz",
+        "tax_returned_minor int8, escrow_id uuid, method text, version int8, livemode bool,"
+        "created_at timestamptz, updated_at timestamptz",
         lock=QUERIES["lock"],
         update=QUERIES["update"],
     ),

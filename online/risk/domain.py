@@ -97,6 +97,8 @@ class DeviceTrust(Struct, frozen=True):
     state: str  # absent, unlinked, or the state of the linked device
     score: int
     level: Literal["none", "low", "medium", "high"]
+    parts: Mapping[str, int] | None = None  # of a linked device: what the score sums,
+    scale: int | None = None  # and by which version of the scale
 
 
 class Challenged(Struct, frozen=True):
@@ -137,6 +139,11 @@ class Assessment(Struct, frozen=True, kw_only=True):
     snapshot: str | None  # what was visible to the read, as pg_current_snapshot() names it
     failure: str | None  # why the engine, or a part of it, was late or broken
     took_us: int
+
+    @property
+    def evidence_read(self) -> bool:
+        """Whether anything was read in time; if not, of the device nothing is known either."""
+        return self.snapshot is not None
 
     def as_event_data(self) -> dict[str, Any]:
         """The `risk` field of a payment event."""
@@ -228,4 +235,7 @@ def device_trust(device_key: str | None, known: Mapping[str, float]) -> DeviceTr
 def linked_trust(named: Named) -> DeviceTrust:
     """Trust of a device that was linked, as `devices` says."""
     found = named.trust
-    return DeviceTrust(named.reference, found.state.value, found.score, found.level)
+    parts = {part.code: part.points for part in found.parts}
+    return DeviceTrust(
+        named.reference, found.state.value, found.score, found.level, parts, found.scale_version
+    )

@@ -112,7 +112,7 @@ class RouteRequest(Struct, frozen=True, kw_only=True):
     method: str
     amount_minor: int
     currency: str
-    operation: Literal["authorize"] = "authorize"
+    operation: Literal["authorize", "mandate"] = "authorize"
     strategy: Strategy = "balanced"
     merchant_id: UUID | None = None
     mcc: str | None = None
@@ -120,6 +120,7 @@ class RouteRequest(Struct, frozen=True, kw_only=True):
     funding: str | None = None
     exclude: frozenset[str] = frozenset()  # routes that this payment has already tried
     spent: frozenset[str] = frozenset()  # routes that get enough of what failed elsewhere
+    only: str | None = None  # the one route that can carry it: a mandate lives at one rail
 
 
 class When(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -300,6 +301,8 @@ def _obstacle(
         return "amount_above_maximum"
     if rule and rule.only and route.name not in rule.only:
         return "excluded_by_rule"
+    if request.only is not None and route.name != request.only:
+        return "bound_elsewhere"
     if route.name in request.exclude:
         return "already_tried"
     if route.name in request.spent:

@@ -25,7 +25,7 @@ from online.routing.domain import (
 # What a payment's own route is asked; a payout goes to a rail without one.
 OPERATIONS: Final = tuple(each.value for each in Operation if each is not Operation.PAYOUT)
 _SHOWN_EVERY_S: Final = 1.0
-_FAILURES: Final = frozenset({OutcomeKind.FAILED, OutcomeKind.UNKNOWN})
+_FAILURES: Final = frozenset({OutcomeKind.FAILED, OutcomeKind.UNKNOWN, OutcomeKind.DEEMED})
 
 
 class Routing:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import msgspec
 
-from online.sandbox import links, numbers
+from online.sandbox import links, numbers, payees
 from online.sandbox.behaviour import Outcome, Said
 from online.sandbox.rails import RAILS, Rail
 from online.sandbox.records import Eventual, StoredOperation
@@ -21,7 +21,7 @@ class Answers:
     """`public_url` is where payers reach the page of a card's bank."""
 
     def __init__(self, seed: int, public_url: str) -> None:
-        self._seed = seed
+        self.seed = seed
         self._public_url = public_url
 
     def final(
@@ -38,9 +38,10 @@ class Answers:
         said = Said(outcome.status, outcome.code, outcome.message)
         return msgspec.structs.replace(
             self._bare(rail, request, said, at),
-            auth_code=numbers.auth_code(self._seed, request.reference) if by_card else None,
+            auth_code=numbers.auth_code(self.seed, request.reference) if by_card else None,
             checks=found,
             funding=outcome.funding if request.upi is not None and approved else None,
+            beneficiary_name=_payee_name(request) if approved else None,
         )
 
     def first(self, rail: Rail, request: OperationRequest, said: Said, at: datetime) -> Answer:
@@ -50,6 +51,13 @@ class Answers:
             return answer
         action = links.next_action(request, answer.network_reference, self._public_url)
         return msgspec.structs.replace(answer, next_action=action)
+
+    def deemed(
+        self, rail: Rail, request: OperationRequest, outcome: Outcome, at: datetime
+    ) -> Answer:
+        """Of a payment by UPI whose payer is debited: where the money came from is known."""
+        answer = self._bare(rail, request, outcome.meanwhile, at)
+        return msgspec.structs.replace(answer, funding=outcome.funding)
 
     def last(self, stored: StoredOperation, eventual: Eventual) -> Answer:
         """Of an operation that ends now, after an earlier answer."""
@@ -62,20 +70,29 @@ class Answers:
             code=outcome.code,
             rail_reference=old.rail_reference,
             network_reference=old.network_reference,
-            auth_code=numbers.auth_code(self._seed, stored.reference) if by_card else None,
+            auth_code=numbers.auth_code(self.seed, stored.reference) if by_card else None,
             message=outcome.message,
             next_action=None,
             checks=eventual.checks,
             funding=outcome.funding if by_upi else None,
+            beneficiary_name=eventual.payee if outcome.status == "approved" else None,
         )
 
     def _bare(self, rail: Rail, request: OperationRequest, said: Said, at: datetime) -> Answer:
+        number = numbers.rail_reference(rail, self.seed, request.reference, at, request.mode)
+        if request.mandate is not None:
+            number = numbers.mandate_number(rail, self.seed, request.reference)
         return Answer(
             status=said.status,
             code=said.code,
-            rail_reference=numbers.rail_reference(rail, self._seed, request.reference, at),
-            network_reference=numbers.network_reference(rail, self._seed, request.reference),
+            rail_reference=number,
+            network_reference=request.txn_id
+            or numbers.network_reference(rail, self.seed, request.reference, request.mode),
             auth_code=None,
             message=said.message,
             next_action=None,
         )
+
+
+def _payee_name(request: OperationRequest) -> str | None:
+    return payees.name_of(request.beneficiary) if request.beneficiary else None

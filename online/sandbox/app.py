@@ -27,13 +27,24 @@ from online.kernel.errors import (
     NotFound,
     Refused,
 )
-from online.sandbox import bank_books, callbacks, closing, cycles, disputes, fault_plans, wire
+from online.sandbox import (
+    bank_books,
+    callbacks,
+    closing,
+    cycles,
+    disputes,
+    fault_plans,
+    links,
+    payees,
+    wire,
+)
 from online.sandbox.admin import HANDLERS as ADMIN_HANDLERS
 from online.sandbox.bank import rail_named
 from online.sandbox.challenge import answer_challenge, show_challenge
 from online.sandbox.closing import BankFile
 from online.sandbox.delivery import enquire, operate
 from online.sandbox.disputes import Dispute
+from online.sandbox.mandate_calls import HANDLERS as MANDATE_HANDLERS
 from online.sandbox.rails import RAILS
 from online.sandbox.running import Sandbox, Settings
 
@@ -69,6 +80,57 @@ async def payer_acts(
         return answer
 
     answer = await sandbox.writer.run(act)
+    sandbox.postman.wake()
+    return Response(answer)
+
+
+@post("/rails/{rail:str}/names", status_code=200)
+async def name_of(rail: FromPath[str], request: Request[Any, Any, Any]) -> Response[Any]:
+    """Whose account this is. Nothing is written down."""
+    on = rail_named(rail)
+    if on.method != "payout":
+        raise InvalidRequest(f"rail {on.name} pays nobody", param="rail")
+    payee = wire.decode(await request.body(), wire.NameRequest).beneficiary
+    wire.check_beneficiary(payee, None)
+    name = payees.name_of(payee)
+    if name is None:
+        return Response({"status": "not_found"}, status_code=404)
+    return Response(wire.NameAnswer(name))
+
+
+@post("/payer/scan", status_code=200)
+async def payer_scans(
+    request: Request[Any, Any, Any], sandbox: NamedDependency[Sandbox]
+) -> Response[Any]:
+    asked = wire.decode(await request.body(), wire.ScanLink)
+    scanned = links.scan(asked.link)
+
+    def act(db: sqlite3.Connection) -> wire.Answer:
+        sandbox.bank.check_scanned(db, scanned)
+        rail, answer = sandbox.bank.payer_acts(
+            db, scanned.reference, approves=asked.approve, funding=asked.funding
+        )
+        callbacks.plan(db, rail=rail, reference=scanned.reference, due_at=sandbox.clock.now())
+        return answer
+
+    answer = await sandbox.writer.run(act)
+    sandbox.postman.wake()
+    return Response(answer)
+
+
+@post("/admin/deemed/{reference:str}/{end:str}", status_code=200)
+async def end_deemed(
+    reference: FromPath[str], end: FromPath[str], sandbox: NamedDependency[Sandbox]
+) -> Response[Any]:
+    if end not in ("tcc", "ret"):
+        raise NotFound(f"no end {end[:40]!r}", param="end")
+
+    def work(db: sqlite3.Connection) -> wire.Answer:
+        rail, answer = sandbox.bank.end_deemed(db, reference, credited=end == "tcc")
+        callbacks.plan(db, rail=rail, reference=reference, due_at=sandbox.clock.now())
+        return answer
+
+    answer = await sandbox.writer.run(work)
     sandbox.postman.wake()
     return Response(answer)
 
@@ -249,9 +311,21 @@ def create_app(settings: Settings, clock: Clock, stopping: asyncio.Event | None 
 
     return Litestar(
         route_handlers=[
-            *(health, operate, enquire, payer_acts, show_challenge, answer_challenge),
+            *(
+                health,
+                operate,
+                enquire,
+                payer_acts,
+                show_challenge,
+                answer_challenge,
+                end_deemed,
+                payer_scans,
+            ),
+            name_of,
             *(get_dispute, take_evidence, open_dispute, decide_dispute),
-            *(close_day, close_cycle, plan_faults, set_opening, get_truth, *ADMIN_HANDLERS),
+            *(close_day, close_cycle, plan_faults, set_opening, get_truth),
+            *ADMIN_HANDLERS,
+            *MANDATE_HANDLERS,
         ],
         dependencies={"sandbox": Provide(provide_sandbox, sync_to_thread=False)},
         exception_handlers={

@@ -13,12 +13,13 @@ from typing import Final
 import msgspec
 
 from online.kernel.clock import IST, Clock
-from online.kernel.errors import Conflict, IdempotencyKeyReused, NotFound
-from online.sandbox import callbacks, cards, moves, records
+from online.kernel.errors import Conflict, IdempotencyKeyReused, InvalidRequest, NotFound
+from online.sandbox import callbacks, cards, deemed, mandates, moves, payees, records
 from online.sandbox.answers import WAITING, Answers
 from online.sandbox.behaviour import APPROVED, Funding, Operation, Outcome, Status, When
 from online.sandbox.decisions import decide
 from online.sandbox.disputes import Dispute
+from online.sandbox.links import Scanned
 from online.sandbox.rails import RAILS, Rail
 from online.sandbox.records import Eventual, PendingKind, StoredOperation
 from online.sandbox.refusals import CANCELED, refusal
@@ -31,6 +32,8 @@ CHALLENGE_FAILED: Final = Outcome("declined", "3DS-N", "The payer was not authen
 _ENDS_LATER: Final[dict[When, PendingKind]] = {
     When.LATER: "later",
     When.UNSEEN: "unseen",
+    When.DEEMED: "deemed",
+    When.UNDECIDED: "deemed",
     When.CHALLENGE: "challenge",
 }
 
@@ -96,10 +99,13 @@ class Bank:
         stored, eventual = self._read(rail, operation, request, root=root, outcome=outcome, now=now)
         stored = msgspec.structs.replace(stored, idempotency_key=idempotency_key)
         records.insert(db, stored)
+        if operation == "mandate":
+            mandates.remember(db, stored, request)
         dispute = None
-        if stored.answer.status == "approved":
+        if stored.answer.status == "approved" or stored.pending_kind == "deemed":
             dispute = self._take_effect(db, stored, eventual, now)
-        if outcome is not None and stored.pending_kind in ("later", "unseen"):
+        ends_by_itself = stored.pending_kind in ("later", "unseen", "deemed") and stored.eventual
+        if outcome is not None and ends_by_itself:
             self._plan_callback(db, stored, outcome)
         return Reply(stored.answer, outcome.when if outcome else When.AT_ONCE, dispute)
 
@@ -147,6 +153,23 @@ class Bank:
         no = CHALLENGE_FAILED if stored.pending_kind == "challenge" else DECLINED_BY_PAYER
         return stored.rail, self._refuse(db, stored, no)
 
+    def check_scanned(self, db: sqlite3.Connection, scanned: Scanned) -> None:
+        """Refuses a link that is not of the payment it names."""
+        stored = records.find(db, scanned.reference)
+        if stored is None or stored.answer.network_reference != scanned.transaction_id:
+            raise NotFound("no such payment", param="tr")
+        if stored.amount_minor != scanned.amount_minor:
+            raise InvalidRequest("another amount than the payment's", param="am")
+
+    def end_deemed(
+        self, db: sqlite3.Connection, reference: str, *, credited: bool
+    ) -> tuple[str, Answer]:
+        """The payee's bank decides what is deemed, or takes its return back; gives the rail and the
+        outcome. The same again is no news."""
+        now = self._clock.now()
+        self.ripen(db, now)
+        return deemed.decide(db, reference, credited=credited, at=now, answers=self._answers)
+
     def challenged(self, db: sqlite3.Connection, reference: str) -> StoredOperation:
         """The card payment that a page of ours is about, as it stands now."""
         stored = records.find(db, reference)
@@ -177,11 +200,14 @@ class Bank:
     ) -> tuple[StoredOperation, Eventual | None]:
         """The operation as it will be remembered, and what comes of it, now or later."""
         found = cards.checks(request.card, outcome) if request.card and outcome else None
-        payee = request.beneficiary.name if request.beneficiary else None
+        payee = payees.name_of(request.beneficiary) if request.beneficiary else None
         eventual = None if outcome is None else Eventual(outcome, found, payee)
         ends_later = outcome is None or outcome.when in _ENDS_LATER
+        undecided = outcome is not None and outcome.when is When.UNDECIDED
         if outcome is None or outcome.when is When.CHALLENGE:
             answer = self._answers.first(rail, request, WAITING, now)
+        elif outcome.when in (When.DEEMED, When.UNDECIDED):
+            answer = self._answers.deemed(rail, request, outcome, now)
         elif ends_later:
             answer = self._answers.first(rail, request, outcome.meanwhile, now)
         else:
@@ -199,10 +225,11 @@ class Bank:
             instrument=_instrument(request),
             created_at=now,
             pending_kind="payer" if outcome is None else _ENDS_LATER.get(outcome.when),
-            eventual=eventual if ends_later else None,
+            eventual=eventual if ends_later and not undecided else None,
             dispute_reason=outcome.dispute if outcome else None,
             return_url=request.return_url,
             failing_enquiries=outcome.failing_enquiries if outcome else 0,
+            kind=request.kind,
         )
         return stored, eventual
 
@@ -227,16 +254,30 @@ class Bank:
         self, db: sqlite3.Connection, stored: StoredOperation, eventual: Eventual, at: datetime
     ) -> Answer:
         """An operation ends at `at`; what has become impossible meanwhile is refused after all."""
-        if eventual.outcome.status == "approved" and stored.root != stored.reference:
-            no = refusal(
-                db, stored.operation, stored.amount_minor, stored.root, asks=stored.reference
-            )
+        if eventual.outcome.status == "approved":
+            no = self._refused_meanwhile(db, stored, at)
             eventual = eventual if no is None else Eventual(no)
+        if stored.pending_kind == "deemed":
+            return deemed.end(db, stored, eventual, at, answers=self._answers)
         answer = self._answers.last(stored, eventual)
         records.finish(db, stored.reference, answer)
         if answer.status == "approved":
             self._take_effect(db, stored, eventual, at)
+        elif stored.operation == "mandate":
+            mandates.set_status(db, stored.reference, "failed")
         return answer
+
+    def _refused_meanwhile(
+        self, db: sqlite3.Connection, stored: StoredOperation, at: datetime
+    ) -> Outcome | None:
+        """What has become impossible since it was asked for."""
+        if stored.operation == "mandate_revoke":
+            return None
+        if stored.root == stored.reference:
+            today = at.astimezone(IST).date()
+            return mandates.refusal_of_debit(db, stored.reference, stored.amount_minor, today)
+        amount_minor, root = stored.amount_minor, stored.root
+        return refusal(db, stored.operation, amount_minor, root, asks=stored.reference)
 
     def _take_effect(
         self,
@@ -245,11 +286,15 @@ class Bank:
         eventual: Eventual | None,
         at: datetime,
     ) -> Dispute | None:
-        payment = records.find(db, stored.root) if stored.operation == "void" else None
+        lets_go = stored.operation in ("void", "mandate_revoke")
+        payment = records.find(db, stored.root) if lets_go else None
         if payment is not None and payment.pending_kind is not None:
             self._refuse(db, payment, CANCELED)
         payee = eventual.payee if eventual else None
-        dispute = moves.take_effect(db, stored, at=at, seed=self._seed, payee=payee)
+        returned = eventual is not None and eventual.outcome.returned
+        dispute = moves.take_effect(
+            db, stored, at=at, seed=self._seed, payee=payee, returned=returned
+        )
         if dispute is not None:
             due_at = at + self._pending
             callbacks.plan(
@@ -268,7 +313,7 @@ def _instrument(request: OperationRequest) -> str:
     if request.upi is not None:
         return request.upi.payer_vpa or ""
     if request.beneficiary is not None:
-        return request.beneficiary.account[-4:]
+        return request.beneficiary.vpa or (request.beneficiary.account or "")[-4:]
     return ""
 
 
@@ -276,7 +321,7 @@ def _fingerprint(rail: Rail, operation: Operation, request: OperationRequest) ->
     """What must be the same when a key comes again; card data is left out of it."""
     parts = (
         *(rail.name, operation, request.reference, request.amount, request.currency),
-        *(request.original_reference, request.capture),
+        *(request.original_reference, request.capture, request.kind),
     )
     return sha256("\x1f".join(map(str, parts)).encode()).hexdigest()
 

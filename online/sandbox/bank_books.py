@@ -100,14 +100,29 @@ def _settlement_entries(
 def _payout_entries(payouts: Sequence[Movement]) -> list[StatementEntry]:
     return [
         StatementEntry(
-            kind="payout",
-            amount_minor=-payout.amount_minor,
+            kind="return" if payout.type == "PAYOUT_RETURN" else "payout",
+            amount_minor=payout.amount_minor * (1 if payout.type == "PAYOUT_RETURN" else -1),
             utr=payout.rrn,
-            end_to_end_id=payout.reference,
-            narrative=f"NEFT DR-{payout.payee or ''}-PAYOUT {payout.reference}",
+            end_to_end_id=payout.order_ref,
+            narrative=_narrative(payout),
         )
         for payout in payouts
     ]
+
+
+def _narrative(payout: Movement) -> str:
+    """As banks write it: the way, the direction, the other side, our reference."""
+    way = _way(payout)
+    if payout.type == "PAYOUT_RETURN":
+        return f"{way} CR-RETURN-{payout.payee or ''}-PAYOUT {payout.order_ref}"
+    return f"{way} DR-{payout.payee or ''}-PAYOUT {payout.order_ref}"
+
+
+def _way(payout: Movement) -> str:
+    """The number tells; UPI alone has another one of its network."""
+    if payout.network_ref is not None:
+        return "UPI"
+    return {12: "IMPS", 22: "RTGS"}.get(len(payout.rrn), "NEFT")
 
 
 def _stray_entries(db: sqlite3.Connection, account: BankAccount, day: date) -> list[StatementEntry]:

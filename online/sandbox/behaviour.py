@@ -12,7 +12,10 @@ import msgspec
 
 from online.sandbox.rails import Method
 
-Operation = Literal["authorize", "capture", "void", "reverse", "refund", "payout"]
+Operation = Literal[
+    "authorize", "capture", "void", "release", "extend", "reverse", "refund", "payout",
+    "mandate", "mandate_revoke",
+]
 OPERATIONS: Final[tuple[Operation, ...]] = get_args(Operation)
 FinalStatus = Literal["approved", "declined", "failed"]
 Status = Literal["approved", "declined", "pending", "failed"]
@@ -32,6 +35,8 @@ class When(Enum):
     LATER = "it ends by itself a little later; a callback tells and an enquiry knows it"
     UNSEEN = "no answer, and enquiries find nothing; it takes effect a little later"
     LOST = "never arrived: no answer, and an enquiry finds nothing"
+    DEEMED = "the payer is debited, the credit is not confirmed; a little later it is, or went back"
+    UNDECIDED = "the same until somebody decides it"
     CHALLENGE = "pending, until the payer has confirmed on the page of the card's bank"
 
 
@@ -59,10 +64,14 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     dispute: str | None = None  # the reason code with which it is disputed after capture
     meanwhile: Said = UNDER_WAY  # of one that ends later
     callback: CallbackManner = "once"  # how its end is told
+    returned: bool = False  # of a payout: paid, and sent back the day after
     failing_enquiries: int = 0  # so many come to nothing before one is answered
 
 
 APPROVED: Final = Outcome("approved", "00", "Approved")
+# How the payee's bank ends a deemed approval: it has the money after all, or sent it back.
+TCC: Final = Outcome("approved", "TCC", "The credit is confirmed")
+RET: Final = Outcome("failed", "RET", "The money went back to the payer")
 
 
 class Behaviour(msgspec.Struct, frozen=True):
@@ -77,7 +86,10 @@ class Behaviour(msgspec.Struct, frozen=True):
 
     def outcome(self, method: Method, operation: Operation) -> Outcome:
         """What it comes to on a rail of this kind."""
-        if method == "upi" and operation != "authorize" and self.upi_after is not None:
+        payer_decides = operation == "authorize"
+        if operation == "mandate":  # which debits nobody: nothing of it is deemed
+            payer_decides = self.upi.when not in (When.DEEMED, When.UNDECIDED)
+        if method == "upi" and not payer_decides and self.upi_after is not None:
             return self.upi_after
         by_method = {"upi": self.upi, "card": self.card, "payout": self.payout}
         return by_method[method]
@@ -103,8 +115,16 @@ def _no(number: int, told: str, when: When = When.AT_ONCE) -> Behaviour:
     )
 
 
-def _unconfirmed(number: int, told: str, ends: Mapping[Method, Outcome]) -> Behaviour:
-    """The payer is debited, and nobody knows yet whether the money arrived."""
+def _unconfirmed(
+    number: int,
+    told: str,
+    end: Outcome,
+    ends: Mapping[Method, Outcome],
+    when: When = When.DEEMED,
+) -> Behaviour:
+    """The payer is debited, and nobody knows yet whether the money arrived. `end`: of a payment by
+    UPI, which is deemed approved; `ends`: of what is done to one, of cards and payouts.
+    """
     text = "The credit is not confirmed"
     codes: dict[Method, str] = {"upi": "RB", "card": "68", "payout": "BT"}
     by_method = {
@@ -113,7 +133,9 @@ def _unconfirmed(number: int, told: str, ends: Mapping[Method, Outcome]) -> Beha
         )
         for method, code in codes.items()
     }
-    return Behaviour(number, told, by_method["upi"], by_method["card"], by_method["payout"])
+    card, payout, after = by_method["card"], by_method["payout"], by_method["upi"]
+    paid = msgspec.structs.replace(end, when=when, meanwhile=after.meanwhile)
+    return Behaviour(number, told, paid, card, payout, after)
 
 
 def _failed_at_first(number: int, told: str) -> Behaviour:
@@ -125,6 +147,11 @@ def _failed_at_first(number: int, told: str) -> Behaviour:
     return Behaviour(number, told, by_method["upi"], by_method["card"], by_method["payout"])
 
 
+_CREDITED: Final[dict[Method, Outcome]] = {
+    "upi": APPROVED,
+    "card": APPROVED,
+    "payout": APPROVED,
+}
 _RETURNED: Final[dict[Method, Outcome]] = {
     "upi": Outcome("failed", "21", "The debit was reversed"),
     "card": Outcome("failed", "21", "No action was taken"),
@@ -178,16 +205,25 @@ BEHAVIOURS: Final[Mapping[str, Behaviour]] = {
         _approved(When.HELD, failing_enquiries=2),
     ),
     "debit_without_credit": _unconfirmed(
-        17,
-        "the payer is debited and the credit not confirmed; later it is",
-        dict.fromkeys(("upi", "card", "payout"), APPROVED),
+        17, "the payer is debited and the credit not confirmed; later it is", TCC, _CREDITED
     ),
     "debit_returned": _unconfirmed(
-        18, "the payer is debited and the credit not confirmed; later it is returned", _RETURNED
+        18,
+        "the payer is debited and the credit not confirmed; later it is returned",
+        RET,
+        _RETURNED,
     ),
     "connection_reset": _alike(
         19, "done, and the connection ends in the middle of the answer", _approved(When.RESET)
     ),
     "bad_answer": _alike(20, "done, and the answer makes no sense", _approved(When.GARBLED)),
     "slow": _alike(21, "done, and answered slowly", _approved(When.SLOW)),
+    "deemed": _unconfirmed(
+        22,
+        "a payment by UPI: the payer is debited and the credit not confirmed, until"
+        " `POST /admin/deemed/{reference}/tcc` or `/ret`; anything else: later it is confirmed",
+        TCC,
+        _CREDITED,
+        When.UNDECIDED,
+    ),
 }

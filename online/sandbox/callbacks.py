@@ -23,7 +23,7 @@ from online.kernel.clock import Clock
 from online.kernel.errors import NotFound
 from online.sandbox.writer import GroupWriter
 
-Kind = Literal["operation", "dispute"]
+Kind = Literal["operation", "dispute", "mandate"]
 Manner = Literal["once", "duplicate", "out_of_order", "lost"]
 # What there is to say of a reference on a rail, as members of the body.
 Describe = Callable[[sqlite3.Connection, str, str], Mapping[str, Any]]

@@ -17,6 +17,7 @@ NAMESPACE: Final = "urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"
 _CODES: Final = {
     "settlement": ("PMNT", "RCDT", "ESCT"),
     "payout": ("PMNT", "ICDT", "ESCT"),
+    "return": ("PMNT", "RCDT", "RRTN"),
     "stray": ("PMNT", "RCDT", "OTHR"),
 }
 

@@ -48,8 +48,8 @@ def close_day(db: sqlite3.Connection, day: date, *, seed: int) -> list[BankFile]
     if not _is_closed(db, day):
         _refuse_disorder(db, day)
         movements = records.unreported(db, day)
-        payouts = [movement for movement in movements if movement.type == "PAYOUT"]
-        payments = [movement for movement in movements if movement.type != "PAYOUT"]
+        payouts = [movement for movement in movements if movement.type in records.PAYOUTS]
+        payments = [movement for movement in movements if movement.type not in records.PAYOUTS]
         _report(db, day, payments, until=cycles.last_of(day), seed=seed)
         _mark_reported(db, day, payouts)
         statements = bank_books.close(db, day, payouts)
@@ -126,7 +126,10 @@ def _report(
     part = "" if until == cycles.last_of(day) else f"c{until:02d}"
     orders = fault_plans.orders(db, day, part)
     bent = _bend(db, day, payments, orders, until=until, seed=seed)
-    settlements = _settle(bent.lines, day, first=_first_open(db, day), seed=seed)
+    first = _first_open(db, day)
+    people = [line for line in bent.lines if line.type in switch_file.P2P]
+    ours = [line for line in bent.lines if line.type not in switch_file.P2P]
+    settlements = _settle(ours, day, first=first, seed=seed)
     touched = {fault.reference for fault in bent.faults}
     shown, wrong = settlement_faults.spoil(settlements, orders, touched, day)
     fault_plans.keep(db, day, [*bent.faults, *wrong])
@@ -139,6 +142,7 @@ def _report(
     for each in shown:
         bank_books.keep_settlement(db, each)
     _keep_files(db, day, [_file(each.file) for each in shown])
+    _keep_files(db, day, _extracts(people, day, first=first))
     _keep_corrections(db, day + timedelta(days=1), shown)
     for reference, report_on in bent.postponed.items():
         row = (report_on.isoformat(), reference)
@@ -180,15 +184,30 @@ def _settle(lines: Sequence[Line], day: date, *, first: int, seed: int) -> list[
 
     Rows stand by time. What is of a cycle that is closed already is in the `first` open one.
     """
+    groups = _by_cycle(lines, day, first)
+    return [
+        switch_file.settlement(RAILS[rail], day, groups[rail, cycle], seed, cycle=cycle)
+        for rail, cycle in sorted(groups)
+    ]
+
+
+def _extracts(lines: Sequence[Line], day: date, *, first: int) -> list[BankFile]:
+    """What a switch tells of transfers between people: the same cycles, and no settlement."""
+    groups = _by_cycle(lines, day, first)
+    found = [
+        switch_file.extract(RAILS[rail], day, groups[rail, cycle], cycle=cycle)
+        for rail, cycle in sorted(groups)
+    ]
+    return [BankFile(each.file_name, switch_file.render_p2p(each)) for each in found]
+
+
+def _by_cycle(lines: Sequence[Line], day: date, first: int) -> dict[tuple[str, int], list[Line]]:
     groups: dict[tuple[str, int], list[Line]] = {}
     for line in sorted(lines, key=_by_time):
         in_cycles = cycles.settles_in_cycles(RAILS[line.rail])
         cycle = max(first, cycles.cycle_at(day, line.moved_at)) if in_cycles else 0
         groups.setdefault((line.rail, cycle), []).append(line)
-    return [
-        switch_file.settlement(RAILS[rail], day, groups[rail, cycle], seed, cycle=cycle)
-        for rail, cycle in sorted(groups)
-    ]
+    return groups
 
 
 def _by_time(line: Line) -> tuple[object, ...]:

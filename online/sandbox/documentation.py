@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from online.kernel.money import format_minor
-from online.sandbox import faults, fraud_engine, magic
-from online.sandbox.behaviour import BEHAVIOURS, Outcome, When
-from online.sandbox.rails import CURRENCY, RAILS
+from online.sandbox import faults, fraud_engine, magic, payees
+from online.sandbox.behaviour import BEHAVIOURS, OPERATIONS, Operation, Outcome, When
+from online.sandbox.rails import CURRENCY, RAILS, Method
 
 _GUIDE: Final = Path(__file__).with_name("guide.md")
 
@@ -36,15 +36,7 @@ def _tables() -> dict[str, str]:
     return {
         "rails": _table(
             ("Rail", "Operations"),
-            [
-                (
-                    f"`{rail.name}`",
-                    "payout"
-                    if rail.method == "payout"
-                    else "authorize, capture, void, reverse, refund",
-                )
-                for rail in RAILS.values()
-            ],
+            [(f"`{rail.name}`", ", ".join(_offered(rail.method))) for rail in RAILS.values()],
         ),
         "behaviours": _table(
             ("Behaviour", "What happens", "Card", "Pays with", "Capture … payout with"),
@@ -55,6 +47,7 @@ def _tables() -> dict[str, str]:
             [_words_row(name) for name in BEHAVIOURS],
         ),
         "vpas": _table(("VPA", "Outcome", "When"), vpas),
+        "payees": _table(("VPA or account", "What paying it comes to", "When"), _payee_rows(named)),
         "cards": _table(("Card", "Outcome", "When"), cards),
         "amounts": _table(("Amount", "Operations", "Outcome", "When"), amounts),
         "file_faults": _table(
@@ -66,6 +59,27 @@ def _tables() -> dict[str, str]:
             [(_shown(amount), rule.told) for amount, rule in fraud_engine.AMOUNTS.items()],
         ),
     }
+
+
+def _payee_rows(named: set[str]) -> list[tuple[str, ...]]:
+    rows = []
+    for address, outcome in payees.PAYEES.items():
+        if address not in named:
+            said, when = _told(outcome)
+            rows.append((address, said, "and returned the day after" if outcome.returned else when))
+    belongs = f"belongs to {payees.STRANGER}"
+    return [*rows, *((address, belongs, "") for address in sorted(payees.STRANGERS))]
+
+
+def _offered(method: Method) -> list[Operation]:
+    """What a kind of rail does; mandates are UPI's alone."""
+    if method == "payout":
+        return ["payout"]
+    return [
+        name
+        for name in OPERATIONS
+        if name != "payout" and (method == "upi" or not name.startswith("mandate"))
+    ]
 
 
 def _behaviour_row(name: str) -> tuple[str, ...]:

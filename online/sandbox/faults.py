@@ -30,6 +30,7 @@ FaultName = Literal[
     "debit_without_credit",
     "partial_settlement_file",
     "wrong_utr",
+    "wrong_status",
 ]
 # The break that a fault has to become; of two, the first is the one it is counted by.
 KINDS: Final[dict[FaultName, tuple[str, ...]]] = {
@@ -42,6 +43,7 @@ KINDS: Final[dict[FaultName, tuple[str, ...]]] = {
     "debit_without_credit": ("missing_internal", "reversed_unpaired"),
     "partial_settlement_file": ("missing_external",),
     "wrong_utr": ("missing_external", "unexpected_credit"),
+    "wrong_status": ("status_mismatch",),
 }
 TOLD: Final[dict[FaultName, str]] = {
     "missing": "a payment is in no file",
@@ -53,10 +55,12 @@ TOLD: Final[dict[FaultName, str]] = {
     "debit_without_credit": "a UPI payment that was declined is debited all the same, and returned",
     "partial_settlement_file": "a file lacks every third payment; the bank pays all; the whole file"
     " comes with those of the next day, which explains the break",
+    "wrong_status": "a transfer between people that was done is said to have failed",
     "wrong_utr": "the file names another UTR than the bank, whose line names no settlement",
 }
 _RETURNED_AFTER: Final = timedelta(minutes=20)
 ANY_RAIL: Final = "*"
+ONWARD: Final = frozenset({"PAY", "P2P"})  # money that goes on; all else comes back
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -119,16 +123,18 @@ class Bent(msgspec.Struct, frozen=True):
 
 def line_of(movement: Movement, *, gross_minor: int | None = None) -> Line:
     """The row that a movement should have in its rail's file."""
-    assert movement.type != "PAYOUT"  # those stand on the bank's statement
+    # Those stand on the bank's statement.
+    assert movement.type != "PAYOUT"
+    assert movement.type != "PAYOUT_RETURN"
     amount_minor = movement.amount_minor if gross_minor is None else gross_minor
     return Line(
         rail=movement.rail,
         type=movement.type,
-        order_ref=movement.reference,
+        order_ref=movement.order_ref,
         moved_at=movement.moved_at,
         rrn=movement.rrn,
         network_ref=movement.network_ref,
-        gross_minor=amount_minor if movement.type == "PAY" else -amount_minor,
+        gross_minor=amount_minor if movement.type in ONWARD else -amount_minor,
         fee_back_minor=movement.fee_back_minor,
         gst_back_minor=movement.gst_back_minor,
     )
@@ -176,17 +182,22 @@ def _choose(
         # Each round begins with another fault, so that one kind does not stay with one rail.
         shift = place % len(names)
         wanted += names[shift:] + names[:shift]
-    return {**dict.fromkeys(late, "late"), **dict(zip(others, wanted, strict=False))}
+    chosen: dict[str, FaultName] = dict(zip(others, wanted, strict=False))
+    # What is settled to us is settled: only between people may a file deny it.
+    people = [m.reference for m in _in_turn(queues) if m.type == "P2P"]
+    denied = [each for each in people if each not in postponed and each not in chosen]
+    statuses: dict[str, FaultName] = dict.fromkeys(denied[: plan.wrong_status], "wrong_status")
+    return {**dict.fromkeys(late, "late"), **chosen, **statuses}
 
 
 def _queues(movements: Sequence[Movement], rng: random.Random) -> list[list[Movement]]:
-    """The payments of each rail in random order."""
-    by_rail: dict[str, list[Movement]] = {}
+    """The payments of each rail in random order; those between people apart."""
+    by_file: dict[tuple[str, str], list[Movement]] = {}
     for movement in movements:
         # A row that an earlier day already made late has had its fault.
-        if movement.type == "PAY" and movement.bank_day == movement.report_on:
-            by_rail.setdefault(movement.rail, []).append(movement)
-    queues = [by_rail[rail] for rail in sorted(by_rail)]
+        if movement.type in ONWARD and movement.bank_day == movement.report_on:
+            by_file.setdefault((movement.rail, movement.type), []).append(movement)
+    queues = [by_file[name] for name in sorted(by_file)]
     for queue in queues:
         rng.shuffle(queue)
     rng.shuffle(queues)
@@ -219,6 +230,8 @@ def _bend_one(
     elif fault == "late":
         reported_on = day + timedelta(days=2)
         bent.postponed[movement.reference] = reported_on
+    elif fault == "wrong_status":
+        bent.lines.append(msgspec.structs.replace(line_of(movement), status="FAILED"))
     elif fault == "wrong_amount":
         actual = _wrong(amount_minor, rng)
         bent.lines.append(line_of(movement, gross_minor=actual))
@@ -251,13 +264,15 @@ def _add_extras(
     bent: Bent, movements: Sequence[Movement], order: Order, day: date, rng: random.Random
 ) -> None:
     """Rows for payments that nobody made, spread over the rails that have a file."""
-    models = [movement for movement in movements if movement.type == "PAY"]
-    rails = sorted({movement.rail for movement in models}) or sorted(order.rails & {"upi_hdfc"})
-    if not rails:
+    models = [movement for movement in movements if movement.type in ONWARD]
+    places = sorted({(m.rail, m.type) for m in models})
+    places = places or [(rail, "PAY") for rail in sorted(order.rails & {"upi_hdfc"})]
+    if not places:
         return
-    rng.shuffle(rails)
+    rng.shuffle(places)
     for index in range(order.faults.extra):
-        rail = RAILS[rails[index % len(rails)]]
+        name_of_rail, type_ = places[index % len(places)]
+        rail = RAILS[name_of_rail]
         nth = str(index + order.done.get("extra", 0))
         name = order.named("sandbox extra row", str(order.seed), day.isoformat(), nth)
         reference = ids.encode("att", ids.derived(*name))
@@ -265,7 +280,7 @@ def _add_extras(
         moved_at = rng.choice(models).moved_at if models else noon
         line = Line(
             rail=rail.name,
-            type="PAY",
+            type="P2P" if type_ == "P2P" else "PAY",
             order_ref=reference,
             moved_at=moved_at,
             rrn=numbers.rail_reference(rail, order.seed, reference, moved_at),

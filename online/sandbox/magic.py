@@ -62,6 +62,12 @@ VPAS: Final[dict[str, Outcome]] = {
     "techfail@khata": Outcome("failed", "UP", "PSP timed out"),
 }
 
+# The payer of a mandate, by whose VPA its debits behave; the mandate itself they approve.
+DEBITS: Final[dict[str, Outcome]] = {
+    f"mandate.{name}@khata": rule.upi for name, rule in BEHAVIOURS.items()
+}
+RECOVERING: Final = "mandate.recovers@khata"  # the first debit lacks funds, the next do not
+
 CARDS: Final[dict[str, Outcome]] = {
     **{behaviour_card(name): rule.card for name, rule in BEHAVIOURS.items()},
     "4242424242424242": APPROVED,
@@ -133,6 +139,19 @@ _OF_BEHAVIOURS: Final = {
 def of_vpa(vpa: str) -> Outcome | None:
     """What this VPA stands for, if it is in the table; any other approves."""
     return VPAS.get(vpa.lower())
+
+
+def of_mandate(vpa: str) -> Outcome | None:
+    """The same of a mandate that its payer is asked for."""
+    behaviour = BEHAVIOURS.get(vpa.lower().removesuffix("@khata"))
+    return behaviour.outcome("upi", "mandate") if behaviour else of_vpa(vpa)
+
+
+def of_debit(vpa: str, before: int) -> Outcome | None:
+    """What a debit comes to by the VPA of the mandate's payer, after so many `before`."""
+    if vpa.lower() == RECOVERING and before == 0:
+        return VPAS["insufficient@khata"]
+    return DEBITS.get(vpa.lower())
 
 
 def of_card(pan: str) -> Outcome | None:

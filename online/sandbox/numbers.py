@@ -20,22 +20,35 @@ def _digits(count: int, *parts: str) -> str:
     return f"{int(_digest(*parts), 16) % 10**count:0{count}d}"
 
 
-def rail_reference(rail: Rail, seed: int, reference: str, at: datetime) -> str:
-    """An RRN of 12 digits (year digit, day of year, 8 digits), or the 16-character NEFT UTR."""
+def rail_reference(
+    rail: Rail, seed: int, reference: str, at: datetime, mode: str | None = None
+) -> str:
+    """An RRN of 12 digits (year digit, day of year, 8 digits); of a payout the UTR of its mode:
+    16 characters by NEFT (the usual one), 22 by RTGS, an RRN by IMPS and UPI.
+    """
     local = at.astimezone(IST)
     parts = ("rrn", str(seed), rail.name, reference, "0")
-    if rail.method == "payout":
+    if mode == "rtgs":
+        return f"{rail.bank_code}R5{local:%Y%m%d}{_digits(8, *parts)}"
+    if rail.method == "payout" and mode in (None, "neft"):
         return f"{rail.bank_code}N{local:%y%j}{_digits(6, *parts)}"
     return f"{local.year % 10}{local:%j}{_digits(8, *parts)}"
 
 
-def network_reference(rail: Rail, seed: int, reference: str) -> str | None:
+def network_reference(rail: Rail, seed: int, reference: str, mode: str | None = None) -> str | None:
     """The UPI transaction id (35 characters) or the acquirer's reference number (23 digits)."""
+    if mode == "upi":
+        return rail.bank_code[:3] + _digest("upi", str(seed), reference)[:32].upper()
     if rail.method == "upi":
         return rail.network_prefix + _digest("upi", str(seed), reference)[:32].upper()
     if rail.method == "card":
         return rail.network_prefix + _digits(21, "arn", str(seed), reference)
     return None
+
+
+def mandate_number(rail: Rail, seed: int, reference: str) -> str:
+    """The unique mandate number (UMN): 32 characters, and the handle of the payer's app."""
+    return f"{_digest('umn', str(seed), reference)[:32]}@{rail.bank_code.lower()}"
 
 
 def auth_code(seed: int, reference: str) -> str:

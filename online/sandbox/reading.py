@@ -6,6 +6,8 @@ Belongs here: reading by reference and as a list. Does not: anything that change
 import sqlite3
 from typing import Any, Final
 
+from online.sandbox.records import AGAIN
+
 _OPERATION: Final = (
     *("reference", "rail", "operation", "amount", "root", "status", "code", "capture"),
     *("rail_reference", "pending_kind", "captured", "refunded", "voided", "reversed"),
@@ -22,6 +24,11 @@ _OPERATIONS: Final = """
 _MOVEMENTS: Final = """
     select reference, rail, type, amount, moved_at, bank_day, rrn, network_ref, reported_on
     from movements """
+# What moved under it once more comes after it: "0" is next to "/".
+_MOVED_BY: Final = (
+    _MOVEMENTS
+    + "where reference = ?1 or reference > ?2 and reference < ?1 || '0' order by reference"
+)
 _PAGE: Final = "where (?1 is null or rail = ?1) and reference > ?2 order by reference limit ?3"
 
 
@@ -30,7 +37,7 @@ def operation(db: sqlite3.Connection, reference: str) -> dict[str, Any] | None:
     row = db.execute(_OPERATIONS + "where reference = ?", (reference,)).fetchone()
     if row is None:
         return None
-    moved = db.execute(_MOVEMENTS + "where reference = ?", (reference,)).fetchall()
+    moved = db.execute(_MOVED_BY, (reference, reference + AGAIN)).fetchall()
     return {**_named(_OPERATION, row), "movements": [_named(_MOVEMENT, row) for row in moved]}
 
 

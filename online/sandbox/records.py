@@ -15,8 +15,13 @@ from online.sandbox.behaviour import Operation, Outcome
 from online.sandbox.cycles import bank_day
 from online.sandbox.wire import Answer, Checks
 
-MovementType = Literal["PAY", "REFUND", "REVERSAL", "CHARGEBACK", "PAYOUT"]
-PendingKind = Literal["payer", "later", "unseen", "challenge"]
+AGAIN: Final = "/"  # in no reference of the gateway
+MovementType = Literal[
+    "PAY", "REFUND", "REVERSAL", "CHARGEBACK", "PAYOUT", "PAYOUT_RETURN", "P2P", "P2P_RETURN"
+]
+PAYOUTS: Final = frozenset({"PAYOUT", "PAYOUT_RETURN"})
+P2P: Final = frozenset({"P2P", "P2P_RETURN"})
+PendingKind = Literal["payer", "later", "unseen", "challenge", "deemed"]
 
 _ENCODER: Final = msgspec.json.Encoder()
 _ANSWER: Final = msgspec.json.Decoder(Answer)
@@ -24,20 +29,22 @@ _ANSWER: Final = msgspec.json.Decoder(Answer)
 _FIND: Final = """
     select reference, idempotency_key, fingerprint, rail, operation, amount, root, capture, answer,
         instrument, created_at, pending_kind, captured, refunded, voided, reversed, eventual,
-        dispute_reason, return_url, failing_enquiries
+        dispute_reason, return_url, failing_enquiries, kind
     from operations """
 _FIND_BY_REFERENCE: Final = _FIND + "where reference = ?"
 _FIND_BY_KEY: Final = _FIND + "where idempotency_key = ?"
 _FIND_RIPE: Final = (
     _FIND
-    + """where pending_kind in ('later', 'unseen') and created_at <= ?
+    + """where pending_kind in ('later', 'unseen', 'deemed') and eventual is not null
+        and created_at <= ?
     order by created_at, reference"""
 )
 _INSERT: Final = """
     insert into operations (reference, idempotency_key, fingerprint, rail, operation, amount, root,
         capture, answer, instrument, created_at, pending_kind, captured, refunded, voided,
-        reversed, eventual, dispute_reason, return_url, failing_enquiries, status, rail_reference)
-    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+        reversed, eventual, dispute_reason, return_url, failing_enquiries, kind, status,
+        rail_reference)
+    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 # The columns of a `Movement`, in its order.
 _CAPTURES: Final = """
     select reference, rail, type, amount, moved_at, bank_day, report_on, rrn, network_ref, payee,
@@ -56,7 +63,8 @@ _UNREPORTED: Final = """
 _REFUSED: Final = """
     select reference, rail, amount, created_at, rail_reference, answer
     from operations
-    where operation = 'authorize' and status = 'declined' and created_at > ? and created_at <= ?
+    where operation = 'authorize' and kind = 'p2m' and status = 'declined'
+        and created_at > ? and created_at <= ?
     order by reference"""
 _MOVE: Final = """
     insert into movements (reference, rail, type, amount, moved_at, bank_day, report_on, rrn,
@@ -98,6 +106,7 @@ class StoredOperation(msgspec.Struct, frozen=True):
     dispute_reason: str | None = None
     return_url: str | None = None
     failing_enquiries: int = 0
+    kind: Literal["p2m", "p2p"] = "p2m"
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -112,7 +121,9 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 class Movement(msgspec.Struct, frozen=True):
-    """Money that moved on a rail; `amount_minor` is positive."""
+    """Money that moved on a rail; `amount_minor` is positive. What moved once more under the same
+    reference has a suffix to it.
+    """
 
     reference: str
     rail: str
@@ -126,6 +137,11 @@ class Movement(msgspec.Struct, frozen=True):
     payee: str | None
     fee_back_minor: int = 0
     gst_back_minor: int = 0
+
+    @property
+    def order_ref(self) -> str:
+        """What the gateway knows it by."""
+        return self.reference.partition(AGAIN)[0]
 
 
 def _operation_of(row: tuple[object, ...]) -> StoredOperation:
@@ -158,14 +174,14 @@ def insert(db: sqlite3.Connection, stored: StoredOperation) -> None:
         *(_ENCODER.encode(stored.answer), stored.instrument, stored.created_at.isoformat()),
         *(stored.pending_kind, stored.captured_minor, stored.refunded_minor, int(stored.voided)),
         *(int(stored.reversed), stored.eventual and _ENCODER.encode(stored.eventual)),
-        *(stored.dispute_reason, stored.return_url, stored.failing_enquiries),
+        *(stored.dispute_reason, stored.return_url, stored.failing_enquiries, stored.kind),
         *(stored.answer.status, stored.answer.rail_reference),
     )
     db.execute(_INSERT, values)
 
 
 def ripe(db: sqlite3.Connection, born_by: datetime) -> list[StoredOperation]:
-    """What ends by itself and is that old, the oldest first."""
+    """What ends by itself and is that old, the oldest first; not what somebody has to decide."""
     return [_operation_of(row) for row in db.execute(_FIND_RIPE, (born_by.isoformat(),))]
 
 
@@ -204,9 +220,31 @@ def set_voided(db: sqlite3.Connection, root: str) -> None:
     db.execute("update operations set voided = 1 where reference = ?", (root,))
 
 
+def set_standing(db: sqlite3.Connection, root: str) -> None:
+    """A payment that was undone is there again."""
+    db.execute("update operations set reversed = 0, voided = 0 where reference = ?", (root,))
+
+
+def amend(db: sqlite3.Connection, reference: str, answer: Answer) -> None:
+    """What was said to be the end was not."""
+    db.execute(
+        "update operations set status = ?, answer = ? where reference = ?",
+        (answer.status, _ENCODER.encode(answer), reference),
+    )
+
+
 def set_reversed(db: sqlite3.Connection, root: str) -> None:
     """All of a payment was undone; what was never taken is released with it."""
     db.execute("update operations set reversed = 1, voided = 1 where reference = ?", (root,))
+
+
+def released(db: sqlite3.Connection, root: str) -> int:
+    """The sum of the parts of an authorization that were let go."""
+    query = (
+        "select coalesce(sum(amount), 0) from operations where root = ?"
+        " and operation <> 'authorize' and operation = 'release' and status = 'approved'"
+    )
+    return int(db.execute(query, (root,)).fetchone()[0])
 
 
 def refunds_under_way(db: sqlite3.Connection, root: str, *, but: str = "") -> int:

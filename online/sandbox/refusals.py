@@ -29,19 +29,25 @@ def refusal(
         return NOT_FOUND
     if payment.operation != "authorize" or payment.reversed:
         return WRONG_STATE
+    if payment.kind == "p2p":
+        # Its payer may still be waited for; what people have sent each other, nobody takes back.
+        waits = operation == "void" and payment.pending_kind == "later"
+        return None if waits else WRONG_STATE
     if operation == "void" and payment.pending_kind in ("payer", "challenge"):
         return None
-    if payment.answer.status != "approved":
+    if payment.answer.status != "approved" and payment.pending_kind != "deemed":
         return WRONG_STATE
     if operation == "refund":
         return TOO_MUCH if amount_minor > refundable_minor(db, payment, but=asks) else None
     if operation == "reverse":
         return _of_reversal(db, payment, amount_minor)
-    left_to_capture = payment.amount_minor - payment.captured_minor
+    gone = payment.captured_minor + records.released(db, payment.reference)
+    left_to_capture = payment.amount_minor - gone
     if payment.voided or left_to_capture == 0:
         return WRONG_STATE
-    # A void releases all that is left, whatever amount it names.
-    return TOO_MUCH if operation == "capture" and amount_minor > left_to_capture else None
+    # A void releases all that is left, whatever amount it names; an extension keeps all of it.
+    part = operation in ("capture", "release")
+    return TOO_MUCH if part and amount_minor > left_to_capture else None
 
 
 def refundable_minor(db: sqlite3.Connection, payment: StoredOperation, *, but: str = "") -> int:

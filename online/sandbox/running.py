@@ -14,7 +14,7 @@ import msgspec
 
 from online.kernel.clock import Clock
 from online.kernel.errors import NotFound
-from online.sandbox import disputes, script_store
+from online.sandbox import disputes, mandates, script_store
 from online.sandbox.bank import Bank
 from online.sandbox.behaviour import Operation
 from online.sandbox.callbacks import Postman, load_secrets
@@ -59,7 +59,7 @@ class Sandbox:
         self.postman = Postman(
             self.writer,
             clock,
-            {"operation": self._operation, "dispute": self._dispute},
+            {"operation": self._operation, "dispute": self._dispute, "mandate": self._mandate},
             callback_url=settings.callback_url,
             secrets=load_secrets(secrets) if secrets else {},
         )
@@ -109,6 +109,12 @@ class Sandbox:
         if dispute is None:
             raise NotFound("no such dispute", param="reference")
         return {"status": dispute.status}
+
+    def _mandate(self, db: sqlite3.Connection, _rail: str, reference: str) -> dict[str, Any]:
+        mandate = mandates.find(db, reference)
+        if mandate is None:
+            raise NotFound("no such mandate", param="reference")
+        return {"status": mandate.status}
 
     async def hold(self) -> None:
         """Let the caller wait past its time-out, unless we are stopping."""

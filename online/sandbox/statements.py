@@ -20,7 +20,7 @@ NO_REFERENCE: Final = "NOTPROVIDED"
 class StatementEntry(msgspec.Struct, frozen=True):
     """One movement on the account; `amount_minor` is signed, a credit is positive."""
 
-    kind: Literal["settlement", "payout", "stray"]
+    kind: Literal["settlement", "payout", "return", "stray"]
     amount_minor: int
     utr: str
     end_to_end_id: str

@@ -24,7 +24,13 @@ HEADER: Final = (
 )
 
 
-LineType = Literal["PAY", "REFUND", "REVERSAL", "CHARGEBACK"]
+P2P_HEADER: Final = (
+    *("Record", "Rail", "Extract Id", "Settled On", "Txn Time", "RRN", "UPI Txn Id", "Order Ref"),
+    *("Type", "Status", "Currency", "Amount"),
+)
+P2P: Final = frozenset({"P2P", "P2P_RETURN"})
+
+LineType = Literal["PAY", "REFUND", "REVERSAL", "CHARGEBACK", "P2P", "P2P_RETURN"]
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -41,6 +47,7 @@ class Line(msgspec.Struct, frozen=True):
     gross_minor: int
     fee_back_minor: int = 0
     gst_back_minor: int = 0
+    status: Literal["SUCCESS", "FAILED"] = "SUCCESS"
 
     @property
     def fee_minor(self) -> int:
@@ -80,6 +87,20 @@ class Settlement(msgspec.Struct, frozen=True):
         return f"{self.rail}_settlement_{self.settled_on.isoformat()}{part}.csv"
 
 
+class Extract(msgspec.Struct, frozen=True):
+    """What people have sent each other over a switch in one cycle: none of it is settled to us."""
+
+    extract_id: str
+    rail: str
+    settled_on: date
+    lines: tuple[Line, ...]
+    cycle: int
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.rail}_p2p_{self.settled_on.isoformat()}_c{self.cycle:02d}.csv"
+
+
 def charges(rail: Rail, gross_minor: int) -> tuple[int, int]:
     """The fee of a payment and the GST on it, each rounded half-even."""
     fee_minor = divide_half_even(gross_minor * rail.fee_bps, 10_000)
@@ -108,7 +129,9 @@ def render(settled: Settlement) -> bytes:
         moved_at = line.moved_at.astimezone(IST).isoformat(timespec="seconds")
         amounts = _amounts(line.gross_minor, line.fee_minor, line.gst_minor)
         reference = (line.rrn, line.network_ref or "", line.order_ref, line.type)
-        out.writerow(("D", *head, moved_at, *reference, "SUCCESS", CURRENCY, *amounts, settled.utr))
+        out.writerow(
+            ("D", *head, moved_at, *reference, line.status, CURRENCY, *amounts, settled.utr)
+        )
     totals = _amounts(
         sum(line.gross_minor for line in settled.lines),
         sum(line.fee_minor for line in settled.lines),
@@ -116,6 +139,30 @@ def render(settled: Settlement) -> bytes:
     )
     count = str(len(settled.lines))
     out.writerow(("T", *head, "", count, "", "", "", "", CURRENCY, *totals, settled.utr))
+    return text.getvalue().encode()
+
+
+def extract(rail: Rail, settled_on: date, lines: Sequence[Line], *, cycle: int) -> Extract:
+    """The extract of a switch's cycle, with its id."""
+    extract_id = f"{rail.settlement_prefix}{settled_on:%Y%m%d}C{cycle:02d}P2P"
+    return Extract(extract_id, rail.name, settled_on, tuple(lines), cycle)
+
+
+def render_p2p(found: Extract) -> bytes:
+    """The CSV of an extract: header, a `D` row a line, a `T` row with the count (under RRN) and the
+    sum, what went back taken off."""
+    text = io.StringIO(newline="")
+    out = csv.writer(text, lineterminator="\r\n")
+    out.writerow(P2P_HEADER)
+    head = (found.rail, found.extract_id, found.settled_on.isoformat())
+    for line in found.lines:
+        moved_at = line.moved_at.astimezone(IST).isoformat(timespec="seconds")
+        reference = (line.rrn, line.network_ref or "", line.order_ref, line.type)
+        amount = format_minor(line.gross_minor, CURRENCY)
+        out.writerow(("D", *head, moved_at, *reference, line.status, CURRENCY, amount))
+    total = format_minor(sum(line.gross_minor for line in found.lines), CURRENCY)
+    count = str(len(found.lines))
+    out.writerow(("T", *head, "", count, "", "", "", "", CURRENCY, total))
     return text.getvalue().encode()
 
 

@@ -19,6 +19,7 @@ Reference = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_]{4,35}$")]
 Vpa = Annotated[
     str, Meta(pattern=r"^[A-Za-z0-9._-]{1,255}@[A-Za-z][A-Za-z0-9]{0,63}$", max_length=255)
 ]
+TransactionId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]{35}\Z")]
 ShortText = Annotated[str, Meta(max_length=100)]
 # A name ends up in the bank's XML, which has no way to write a control character.
 _PRINTABLE: Final = r"^[^\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]+$"
@@ -33,6 +34,20 @@ class UpiPart(Struct, frozen=True, forbid_unknown_fields=True):
     note: ShortText = ""
     payee_name: ShortText | None = None
     mcc: Annotated[str, Meta(pattern=r"^[0-9]{4}\Z")] | None = None
+    mandate: Reference | None = None  # a debit under it
+    factor_required: bool = False  # with the payer's PIN all the same
+
+
+class MandatePart(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the payer is asked to permit; the amount is that of the request."""
+
+    amount_rule: Literal["exact", "max"]
+    frequency: Annotated[str, Meta(pattern=r"^[a-z_]{1,20}\Z")]
+    start_on: date
+    end_on: date
+    name: ShortText
+    debit_rule: Literal["on", "before", "after"] | None = None
+    debit_day: Annotated[int, Meta(ge=1, le=31)] | None = None
 
 
 class CardPart(Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,10 +62,21 @@ class CardPart(Struct, frozen=True, forbid_unknown_fields=True):
         return "CardPart(…)"
 
 
-class Beneficiary(Struct, frozen=True, forbid_unknown_fields=True):
-    account: Annotated[str, Meta(pattern=r"^[A-Za-z0-9]{4,34}$")]
-    ifsc: Annotated[str, Meta(pattern=r"^[A-Za-z]{4}0[A-Za-z0-9]{6}$")]
+class Beneficiary(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An account with its IFSC, or a VPA."""
+
     name: Annotated[str, Meta(pattern=_PRINTABLE, max_length=100)]
+    account: Annotated[str, Meta(pattern=r"^[A-Za-z0-9]{4,34}$")] | None = None
+    ifsc: Annotated[str, Meta(pattern=r"^[A-Za-z]{4}0[A-Za-z0-9]{6}$")] | None = None
+    vpa: Vpa | None = None
+
+
+class NameRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    beneficiary: Beneficiary
+
+
+class NameAnswer(Struct, frozen=True):
+    name: str
 
 
 class OperationRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,10 +85,15 @@ class OperationRequest(Struct, frozen=True, forbid_unknown_fields=True):
     currency: Literal["INR"]
     original_reference: Reference | None = None
     capture: bool = True
+    kind: Literal["p2m", "p2p"] = "p2m"  # to a merchant of the gateway's, or between people
     upi: UpiPart | None = None
     card: CardPart | None = None
     beneficiary: Beneficiary | None = None
+    mandate: MandatePart | None = None
+    mode: Literal["upi", "imps", "neft", "rtgs"] | None = None  # of a payout; else NEFT
+    purpose: Annotated[str, Meta(pattern=r"^[0-9A-Z]{2}\Z")] | None = None
     return_url: Annotated[str, Meta(pattern=r"^https?://\S+\Z", max_length=2048)] | None = None
+    txn_id: TransactionId | None = None  # of UPI; without one the bank makes it
 
 
 class NextAction(Struct, frozen=True, omit_defaults=True):
@@ -95,12 +126,21 @@ class Answer(Struct, frozen=True):
     next_action: NextAction | None
     checks: Checks | None = None
     funding: Funding | None = None
+    beneficiary_name: str | None = None  # of a payout that was paid
 
 
 class PayerAction(Struct, frozen=True, forbid_unknown_fields=True):
     """`funding`: what a UPI payer chooses in their app."""
 
     reference: Reference
+    funding: Funding = "bank"
+
+
+class ScanLink(Struct, frozen=True, forbid_unknown_fields=True):
+    """A link or QR code of a payment, and what its payer does with it."""
+
+    link: Annotated[str, Meta(max_length=4096)]
+    approve: bool = True
     funding: Funding = "bank"
 
 
@@ -114,6 +154,21 @@ class OpenDispute(Struct, frozen=True, forbid_unknown_fields=True):
 
 class Evidence(Struct, frozen=True, forbid_unknown_fields=True):
     evidence: Annotated[str, Meta(min_length=1, max_length=50_000)]
+
+
+class Notice(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the payer is told before a debit; `reference` is the gateway's execution."""
+
+    reference: Reference
+    amount: AmountMinor
+    currency: Literal["INR"]
+    debit_from: Annotated[datetime, Meta(tz=True)]
+
+
+class MandateView(Struct, frozen=True):
+    reference: str
+    status: str
+    umn: str
 
 
 class Taken(Struct, frozen=True):
@@ -160,6 +215,7 @@ class FileFaults(Struct, frozen=True, forbid_unknown_fields=True):
     debit_without_credit: SmallCount = 0
     partial_settlement_file: SmallCount = 0
     wrong_utr: SmallCount = 0
+    wrong_status: SmallCount = 0
 
 
 class FaultPlan(FileFaults, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -179,9 +235,13 @@ class FaultPlan(FileFaults, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 _NEEDS: Final[dict[str, str]] = {
     "capture": "original_reference",
     "void": "original_reference",
+    "release": "original_reference",
+    "extend": "original_reference",
     "reverse": "original_reference",
     "refund": "original_reference",
     "payout": "beneficiary",
+    "mandate": "upi",
+    "mandate_revoke": "original_reference",
 }
 
 
@@ -215,6 +275,45 @@ def check_shape(rail: Rail, operation: Operation, request: OperationRequest) -> 
             raise InvalidRequest(f"{operation} on {rail.name} takes no {part}", param=part)
         if not present and part == needed:
             raise InvalidRequest(f"{operation} on {rail.name} needs {part}", param=part)
+    if request.beneficiary is not None:
+        check_beneficiary(request.beneficiary, request.mode)
+    if request.txn_id is not None and rail.method != "upi":
+        raise InvalidRequest("a UPI transaction id belongs to UPI", param="txn_id")
+    if request.kind == "p2p":
+        _check_p2p(rail, operation, request)
+    _check_mandate(rail, operation, request)
     upi = request.upi
-    if upi is not None and upi.flow == "collect" and upi.payer_vpa is None:
+    nobody = upi is not None and upi.payer_vpa is None and upi.mandate is None
+    if upi is not None and upi.flow == "collect" and nobody:
         raise InvalidRequest("a collect request needs the payer's VPA", param="upi.payer_vpa")
+
+
+def _check_mandate(rail: Rail, operation: Operation, request: OperationRequest) -> None:
+    """By UPI alone; a mandate has terms, and nothing else has."""
+    if operation.startswith("mandate") and rail.method != "upi":
+        raise InvalidRequest(f"rail {rail.name} does not offer {operation}", param="operation")
+    if (operation == "mandate") != (request.mandate is not None):
+        raise InvalidRequest("a mandate, and nothing else, has terms", param="mandate")
+
+
+def check_beneficiary(payee: Beneficiary, mode: str | None) -> None:
+    """An account is reached by IMPS, NEFT and RTGS, a VPA by UPI."""
+    if (payee.account is None) != (payee.ifsc is None):
+        raise InvalidRequest("an account has an IFSC", param="beneficiary.ifsc")
+    if (payee.account is None) == (payee.vpa is None):
+        raise InvalidRequest("an account, or a VPA", param="beneficiary.vpa")
+    if mode is not None and (mode == "upi") != (payee.vpa is not None):
+        raise InvalidRequest(f"{mode} does not reach it", param="mode")
+
+
+def _check_p2p(rail: Rail, operation: Operation, request: OperationRequest) -> None:
+    """Between people: by UPI, from a payer who is known, at once. There is no collect."""
+    upi = request.upi
+    if rail.method != "upi" or operation != "authorize" or upi is None:
+        raise InvalidRequest(f"{operation} on {rail.name} is not between people", param="kind")
+    if upi.payer_vpa is None or not upi.payee_vpa:
+        raise InvalidRequest("a transfer names both people", param="upi.payer_vpa")
+    if upi.flow == "collect":
+        raise InvalidRequest("people do not collect from each other", param="upi.flow")
+    if not request.capture:
+        raise InvalidRequest("a transfer is not held", param="capture")

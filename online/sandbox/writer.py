@@ -17,7 +17,16 @@ _MAX_BATCH: Final = 256
 # In order; records of an earlier version get what came since.
 _SCHEMA: Final = tuple(
     Path(__file__).with_name(name)
-    for name in ("schema.sql", "schema_2.sql", "schema_3.sql", "schema_4.sql", "schema_5.sql")
+    for name in (
+        "schema.sql",
+        "schema_2.sql",
+        "schema_3.sql",
+        "schema_4.sql",
+        "schema_5.sql",
+        "schema_6.sql",
+        "schema_7.sql",
+        "schema_8.sql",
+    )
 )
 
 

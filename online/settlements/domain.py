@@ -27,6 +27,7 @@ _BPS: Final = 10_000
 
 class Status(StrEnum):
     CREATED = "created"  # owed, and waits for its pay date
+    PAYABLE = "payable"  # the merchant's to pay out, on demand
     CARRIED = "carried"  # nothing is paid: the balance goes into the next period
     PAYOUT_SENT = "payout_sent"
     PAID = "paid"
@@ -36,10 +37,11 @@ class Status(StrEnum):
 
 S = Status
 # A reserve comes free whatever became of the payout.
-_HELD: Final = (S.CREATED, S.PAYOUT_SENT, S.PAID, S.PAYOUT_FAILED, S.RETURNED)
+_HELD: Final = (S.CREATED, S.PAYABLE, S.PAYOUT_SENT, S.PAID, S.PAYOUT_FAILED, S.RETURNED)
 TRANSITIONS: Final[Mapping[tuple[Status | None, type[Event]], Status]] = {
     (None, ev.SettlementCreated): S.CREATED,
     (S.CREATED, ev.SettlementCarried): S.CARRIED,
+    (S.CREATED, ev.SettlementMadePayable): S.PAYABLE,
     (S.CREATED, ev.SettlementPayoutSent): S.PAYOUT_SENT,
     (S.PAYOUT_SENT, ev.SettlementPaid): S.PAID,
     (S.PAYOUT_SENT, ev.SettlementPayoutFailed): S.PAYOUT_FAILED,

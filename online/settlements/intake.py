@@ -42,6 +42,7 @@ from online.settlements.domain import (
     Left,
     Outturn,
     Settlement,
+    Status,
     difference,
     reckon,
     settlement_id,
@@ -243,13 +244,16 @@ class Intake:
         events: list[Event] = [self._created(case, books)]
         if not books.is_paid:
             events.append(ev.SettlementCarried(carried_out=books.carried_out_minor))
+        elif merchant.payouts == "on_demand":
+            events.append(ev.SettlementMadePayable())
         made = SETTLEMENTS.create(origin, events, now, metadata)
         if not books.is_paid:
             change = Change(snapshots=(made.row,), events=made.events)
             return _Accepted(case=case, change=change, settlement=made.state, payout=None)
         pending = chart.merchant_pending(merchant.id, merchant.exposure_limit_minor)
         settled = outcomes.settled(made.state, pending, now, tds_section=merchant.tds_section)
-        if to is None or made.state.pay_on > business_date(now):
+        waits = to is None or made.state.pay_on > business_date(now)
+        if to is None or waits or made.state.status is Status.PAYABLE:
             change = Change(snapshots=(made.row,), events=made.events, journals=(settled,))
             return _Accepted(case=case, change=change, settlement=made.state, payout=None)
         attempt = self._with.payouts.prepare(made.state, metadata)

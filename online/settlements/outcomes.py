@@ -64,15 +64,17 @@ def payout_sent(settlement: Settlement, attempt: Attempt, at: datetime, to: Bene
 
 
 def payout_returned(settlement: Settlement, attempt: Attempt, at: datetime) -> Journal:
-    """The money is the merchant's again, to be paid out once more.
-
-    A `payout_code` of one that is paid says that it counted as failed before: it was returned by
-    that name already.
-    """
+    """It never left: the money is the merchant's again, to be paid out once more."""
     legs = recipes.payout_returned(settlement.merchant_id, attempt.rail, attempt.amount_minor)
-    found = settlement.status is Status.PAID and settlement.payout_code is not None
-    kind = "payout_found_returned" if found else "payout_returned"
-    return _journal(settlement, kind, attempt.id, attempt.reference, legs, at=at)
+    kind, reference = "payout_returned", attempt.reference
+    return _journal(settlement, kind, attempt.id, reference, legs, at=at)
+
+
+def payout_sent_back(settlement: Settlement, attempt: Attempt, at: datetime) -> Journal:
+    """It left, and the bank's statement has it again."""
+    legs = recipes.payout_returned(settlement.merchant_id, attempt.rail, attempt.amount_minor)
+    kind, reference = "payout_sent_back", attempt.reference
+    return _journal(settlement, kind, attempt.id, reference, legs, at=at)
 
 
 def effect(settlement: Settlement, attempt: Attempt, outcome: Outcome, at: datetime) -> Effect:

@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import date
 from typing import Final
 from uuid import UUID
 
 import msgspec
 import structlog
 
-from online.attempts.domain import Attempt, is_news
+from online.attempts.domain import Attempt
+from online.attempts.recording import Recorder
+from online.attempts.returned import Returned
 from online.attempts.service import Answered, Attempts
 from online.kernel import events as ev
 from online.kernel import ids
@@ -17,7 +18,6 @@ from online.kernel.clock import Clock, business_date
 from online.kernel.errors import (
     Conflict,
     IllegalMove,
-    InvalidRequest,
     KhataError,
     NotFound,
     VersionConflict,
@@ -51,16 +51,6 @@ class Payout(msgspec.Struct, frozen=True, kw_only=True):
     to: Beneficiary
 
 
-class Returned(msgspec.Struct, frozen=True, kw_only=True):
-    """A payout that the bank sent back after it had paid it, as its statement says."""
-
-    attempt_id: UUID
-    amount_minor: int
-    returned_on: date
-    code: str | None = None
-    reference: str | None = None
-
-
 class Payouts:
     def __init__(
         self,
@@ -78,6 +68,7 @@ class Payouts:
         self._attempts = attempts
         self._merchants = merchants
         self._rail = rail
+        self._recorder = Recorder(database, writer, attempts)
 
     async def beneficiaries(
         self, connection: Connection, merchants: Collection[Merchant]
@@ -108,7 +99,20 @@ class Payouts:
         today = business_date(self._clock.now())
         async with self._database.connection() as connection:
             due = await store.to_pay(connection, today, _A_ROUND)
-        return len(await self._begin(due, metadata))
+        if not due:
+            return 0
+        merchants = await self._merchants.get_all({each.merchant_id for each in due})
+        kept = [each for each in due if merchants[each.merchant_id].payouts == "on_demand"]
+        await self._keep(kept, metadata)
+        return len(await self._begin([each for each in due if each not in kept], metadata))
+
+    async def _keep(self, settlements: Sequence[Settlement], metadata: Metadata) -> None:
+        """Their merchants have come to choose where to by themselves: nothing is sent."""
+        now = self._clock.now()
+        event = ev.SettlementMadePayable()
+        moves = [SETTLEMENTS.move(each, [event], now, metadata) for each in settlements]
+        changes = [Change(snapshots=(moved.row,), events=moved.events) for moved in moves]
+        await self._writer.submit_all(changes)  # a conflict is another worker that was faster
 
     async def again(
         self, settlement_id: UUID, agree: Callable[[Settlement], None], metadata: Metadata
@@ -193,28 +197,17 @@ class Payouts:
     async def _record(
         self, settlement: Settlement, attempt: Attempt, answered: Answered, metadata: Metadata
     ) -> Settlement:
-        """Whoever records the end first wins; the other answers with what is there.
+        """A reserve that comes free meanwhile moves the settlement and nothing else."""
 
-        An enquiry may have recorded "not known yet" while the call itself was hanging: its answer
-        still counts. A reserve that comes free meanwhile moves the settlement and nothing else.
-        """
-        while True:
-            change, state = self._outcome_change(settlement, attempt, answered, metadata)
-            try:
-                await self._writer.submit(change)
-            except VersionConflict:
-                async with self._database.connection() as connection:
-                    found = await self._attempts.get(connection, attempt.id)
-                settlement = await self._get(settlement.id)
-                if found is None:
-                    raise
-                if found.version != attempt.version:
-                    if not (answered.outcome.is_final and is_news(found, answered.outcome)):
-                        return settlement
-                    attempt = found
-                    answered = self._attempts.again(attempt, answered, metadata)
-            else:
-                return state
+        def decide(state: Settlement, sent: Attempt, said: Answered) -> tuple[Change, Settlement]:
+            return self._outcome_change(state, sent, said, metadata)
+
+        async def read() -> Settlement:
+            return await self._get(settlement.id)
+
+        return await self._recorder.record(
+            attempt, answered, metadata, read=read, decide=decide, state=settlement
+        )
 
     def _outcome_change(
         self, settlement: Settlement, attempt: Attempt, answered: Answered, metadata: Metadata
@@ -233,15 +226,10 @@ class Payouts:
 
     # ── coming back ──────────────────────────────────────────────────────────────────────
 
-    async def returned(self, back: Returned, metadata: Metadata) -> Settlement | None:
+    async def returned(self, attempt: Attempt, back: Returned, metadata: Metadata) -> str | None:
         """The bank returned what it had paid; None when that is known already."""
+        assert attempt.settlement_id is not None  # which is how a return finds its way here
         while True:
-            async with self._database.connection() as connection:
-                attempt = await self._attempts.get(connection, back.attempt_id)
-            if attempt is None or attempt.settlement_id is None:
-                raise NotFound("no such payout", "attempt_id")
-            if back.amount_minor != attempt.amount_minor:
-                raise InvalidRequest("a payout comes back whole or not at all", "amount")
             settlement = await self._get(attempt.settlement_id)
             event = ev.SettlementPayoutReturned(
                 attempt_id=attempt.reference,
@@ -254,13 +242,13 @@ class Payouts:
                 return None  # it came back before, and may have been sent again since
             now = self._clock.now()
             moved = SETTLEMENTS.move(settlement, [event], now, metadata)
-            journal = outcomes.payout_returned(settlement, attempt, now)
+            journal = outcomes.payout_sent_back(settlement, attempt, now)
             change = Change(snapshots=(moved.row,), events=moved.events, journals=(journal,))
             try:
                 await self._writer.submit(change)
             except VersionConflict:
                 continue
-            return moved.state
+            return settlement.reference
 
     async def _get(self, settlement_id: UUID) -> Settlement:
         async with self._database.connection() as connection:

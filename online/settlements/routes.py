@@ -1,4 +1,4 @@
-"""`/api/v1/settlements`, and `/internal/v1` where the pipeline hands in batches and returns."""
+"""`/api/v1/settlements`, and `/internal/v1` where the pipeline hands in batches."""
 
 from typing import Any
 from uuid import UUID
@@ -8,7 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
 from online.kernel import ids
-from online.kernel.errors import Forbidden, InvalidRequest, KhataError, Refused
+from online.kernel.errors import Forbidden, InvalidRequest, Refused
 from online.kernel.events import Metadata
 from online.platform import ndjson
 from online.platform.calls import check_match, etag
@@ -20,7 +20,6 @@ from online.rails.domain import Beneficiary
 from online.security.domain import Kind, Principal, allow
 from online.settlements.domain import Batch, Settlement
 from online.settlements.intake import Receipt
-from online.settlements.payouts import Returned
 from online.settlements.service import Settlements
 from online.settlements.views import (
     BatchAnswer,
@@ -31,8 +30,6 @@ from online.settlements.views import (
     LineView,
     RequestedSettlement,
     RequestSettlement,
-    ReturnAnswer,
-    ReturnLine,
     ScheduleItem,
     ScheduleView,
     SettlementList,
@@ -247,49 +244,6 @@ def _answer(merchant_id: str | None, receipt: Receipt) -> BatchAnswer:
     )
 
 
-@post(
-    "/internal/v1/payout-returns",
-    status_code=200,
-    summary="Hand in payouts that the bank sent back (NDJSON)",
-    description="Once each: the money is payable again, and the payout can be sent again.",
-    tags=["internal"],
-    opt=allow("service") | lines_of(ReturnLine),
-    media_type=ndjson.MEDIA_TYPE,
-    request_max_body_size=ndjson.MAX_BODY_BYTES,
-)
-async def take_in_returns(
-    request: Request[Any, Any, Any],
-    principal: NamedDependency[Principal],
-    settlements: NamedDependency[Settlements],
-) -> Response[bytes]:
-    metadata = _metadata(request, principal)
-    read = await ndjson.read_lines(request, ReturnLine)
-    return ndjson.response([await _take_return(line, settlements, metadata) for line in read])
-
-
-async def _take_return(
-    line: ReturnLine | Refused, settlements: Settlements, metadata: Metadata
-) -> ReturnAnswer:
-    if isinstance(line, Refused):
-        return ReturnAnswer(attempt_id=None, status="refused", detail=line.detail, param=line.param)
-    try:
-        back: Returned = line.returned()
-        found = await settlements.returned(back, metadata)
-    except ids.InvalidId as error:
-        refusal: KhataError = InvalidRequest(str(error), "attempt_id")
-    except Refused as error:
-        refusal = error
-    else:
-        if found is None:
-            return ReturnAnswer(attempt_id=line.attempt_id, status="exists")
-        return ReturnAnswer(
-            attempt_id=line.attempt_id, status="recorded", settlement_id=found.reference
-        )
-    return ReturnAnswer(
-        attempt_id=line.attempt_id, status="refused", detail=refusal.detail, param=refusal.param
-    )
-
-
 def _metadata(request: Request[Any, Any, Any], principal: Principal) -> Metadata:
     return Metadata(actor=principal.actor, request_id=request_id_of(request))
 
@@ -311,4 +265,4 @@ router = Router(
         change_beneficiary,
     ],
 )
-internal_router = Router("/", route_handlers=[take_in_batches, take_in_returns])
+internal_router = Router("/", route_handlers=[take_in_batches])

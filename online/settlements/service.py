@@ -26,7 +26,7 @@ from online.settlements import beneficiaries, intake, periods, store
 from online.settlements.beneficiaries import Account
 from online.settlements.domain import Batch, Settlement
 from online.settlements.intake import Intake, Receipt
-from online.settlements.payouts import Payouts, Returned
+from online.settlements.payouts import Payouts
 from online.settlements.reserves import Reserves
 from online.settlements.rules import Rules
 from online.work.domain import WorkRequest
@@ -186,9 +186,6 @@ class Settlements:
         self, settlement_id: UUID, agree: Callable[[Settlement], None], metadata: Metadata
     ) -> Settlement:
         return await self._with.payouts.again(settlement_id, agree, metadata)
-
-    async def returned(self, back: Returned, metadata: Metadata) -> Settlement | None:
-        return await self._with.payouts.returned(back, metadata)
 
     async def beneficiary(self, merchant_id: UUID) -> Account:
         """The account named last, used or still waiting."""

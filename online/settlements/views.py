@@ -12,7 +12,6 @@ from online.merchants.domain import Merchant
 from online.platform.wire import WireStruct, id_of
 from online.settlements.beneficiaries import Account
 from online.settlements.domain import Batch, Settlement
-from online.settlements.payouts import Returned
 from online.settlements.service import Due
 
 MerchantId = Annotated[str, id_of("mrc")]
@@ -98,33 +97,6 @@ class BatchAnswer(Struct, frozen=True, kw_only=True):
     param: str | None = None
 
 
-class ReturnLine(WireStruct, frozen=True, kw_only=True):
-    """A payout that came back: the attempt that the bank's line names, and its own reference."""
-
-    attempt_id: Annotated[str, id_of("att")]
-    amount: Annotated[int, Meta(ge=1, le=2**53 - 1, description="minor units")]
-    returned_on: date
-    code: Code | None = None
-    reference: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
-
-    def returned(self) -> Returned:
-        return Returned(
-            attempt_id=ids.decode("att", self.attempt_id),
-            amount_minor=self.amount,
-            returned_on=self.returned_on,
-            code=self.code,
-            reference=self.reference,
-        )
-
-
-class ReturnAnswer(Struct, frozen=True, kw_only=True):
-    attempt_id: str | None
-    status: Literal["recorded", "exists", "refused"]
-    settlement_id: str | None = None
-    detail: str | None = None
-    param: str | None = None
-
-
 class RequestedSettlement(Struct, frozen=True, kw_only=True):
     id: str
     status: str
@@ -137,7 +109,8 @@ class RequestedSettlement(Struct, frozen=True, kw_only=True):
 class SettlementView(Struct, frozen=True, kw_only=True):
     """Amounts are minor units of `currency`.
 
-    `net` is what the period moved: gross - refunds - disputes - fees - tax + reserve_released.
+    `net` is what the period moved: gross - refunds - disputes - fees - tax + reserve_released,
+    which counts what came free of escrows, less what was set aside in them, too.
     `carried` is what earlier periods left. `payout` = carried + net - reserve - tds - withheld,
     and `carried_out` stays for the next period: carried + net - payout - reserve - tds. `withheld`
     is what refunds after the period have used of it already; where nothing is paid, what is due

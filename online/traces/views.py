@@ -18,6 +18,7 @@ from online.payments.views import PaymentView
 from online.refunds.domain import Refund
 from online.settlements.domain import Settlement
 from online.traces.domain import Link
+from online.traces.limits import LimitsStep, limits_of
 from online.traces.service import Trace
 
 _AGGREGATES: Final = {"payment": "pay", "intent": "pi", "attempt": "att", "refund": "rfd",
@@ -173,6 +174,7 @@ class TraceView(Struct, frozen=True, kw_only=True):
     intent: IntentStep | None
     attempts: list[AttemptStep]
     decisions: list[DecisionStep]
+    limits: LimitsStep | None
     transactions: list[TransactionStep]
     refunds: list[RefundStep]
     disputes: list[DisputeStep]
@@ -199,6 +201,7 @@ def view(trace: Trace, *, whole: bool) -> TraceView:
         else None,
         attempts=attempts,
         decisions=_decisions(trace.events, attempts, whole=whole),
+        limits=limits_of(trace.events),
         transactions=[_transaction(each) for each in trace.transactions],
         refunds=[_refund(each) for each in trace.refunds],
         disputes=[_dispute(each) for each in trace.disputes],

@@ -89,6 +89,12 @@ class Cryptogram(CardSecret):
     __slots__ = ()
 
 
+class Vpa(CardSecret):
+    """A payer's UPI address, for the moment a rail needs it."""
+
+    __slots__ = ()
+
+
 class Card(Struct, frozen=True, kw_only=True):
     """A card in the clear, for the moment a rail needs it."""
 

@@ -18,3 +18,7 @@ where id = %(id)s and merchant_id = %(merchant_id)s and purged_at is null;
 select pan_ciphertext, key_id, exp_month, exp_year
 from card_tokens
 where id = %(id)s and merchant_id = %(merchant_id)s and purged_at is null;
+
+-- name: sealed_text
+select ciphertext, key_id from sealed_texts
+where id = %(id)s and merchant_id = %(merchant_id)s and purpose = %(purpose)s;

@@ -13,6 +13,7 @@ import structlog
 from online.kernel import ids
 from online.kernel.clock import Clock, business_date
 from online.kernel.errors import InvalidRequest, NotFound, Unavailable
+from online.ledger.change import Append
 from online.platform.db import Database
 from online.platform.settings import ROOT
 from online.security.keyfiles import KeyRing, load_key_ring
@@ -24,11 +25,13 @@ from online.vault.domain import (
     CardToken,
     Kind,
     Pan,
+    Vpa,
     check_cvc,
     check_expiry,
     network_of,
     read_pan,
 )
+from online.vault.sealed import Place, Sealed, SealedText, row
 
 log = structlog.get_logger("khata.vault")
 
@@ -38,6 +41,14 @@ class CardUnreadable(Unavailable):
     """A stored card does not open: its row, its context or its key was changed."""
 
     code: ClassVar[str] = "card_unreadable"
+    retryable: ClassVar[bool] = False
+
+
+@dataclass(eq=False)
+class TextUnreadable(Unavailable):
+    """A sealed text does not open: its row, its context or its key was changed."""
+
+    code: ClassVar[str] = "sealed_text_unreadable"
     retryable: ClassVar[bool] = False
 
 
@@ -126,6 +137,38 @@ class Vault:
             log.exception("card_unreadable", token_id=ids.encode("tok", token_id))
             raise CardUnreadable("the card cannot be read") from None
         return Card(pan=Pan(digits), exp_month=row.exp_month, exp_year=row.exp_year)
+
+    def seal_text(self, place: Place, text: str, *, livemode: bool) -> Append:
+        """The row that keeps `text`, for the change that makes the object it belongs to."""
+        found = self._sealer.seal(text.encode(), place.context)
+        sealed = SealedText(found.ciphertext, found.key_id)
+        return row(place, sealed, self._clock.now(), livemode=livemode)
+
+    async def open_text(self, place: Place) -> str:
+        """What was sealed there: for whoever hands it to a rail, nobody else."""
+        async with self._database.connection() as connection:
+            sealed = await store.sealed_text(connection, place)
+        if sealed is None:
+            raise NotFound("there is nothing sealed for this")
+        field = EncryptedField.of(sealed.ciphertext, sealed.key_id)
+        try:
+            return self._sealer.open(field, place.context).decode()
+        except CannotOpen:
+            log.exception("sealed_text_unreadable", id=str(place.id), purpose=place.purpose)
+            raise TextUnreadable("what was sealed cannot be read") from None
+
+    async def open_vpa(self, reference: Sealed) -> Vpa:
+        """The VPA behind a reference: a rail adapter's, at the last moment."""
+        place = Place(purpose=reference.purpose, id=reference.id, merchant_id=reference.merchant_id)
+        return Vpa(await self.open_text(place))
+
+    def alias_hash(self, alias: str) -> str:
+        """An alias as it is stored: whoever reads the database cannot pay by it."""
+        return self._keyed_hash(b"alias", alias.encode())
+
+    def account_hash(self, ifsc: str, account: str) -> str:
+        """A bank account as events know it."""
+        return self._keyed_hash(b"account", f"{ifsc}\x00{account}".upper().encode())
 
     def instrument_hash(self, vpa: str) -> str:
         """A VPA as events and features know it: the same payer, unreadable without the key."""

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from online.platform.sql import Connection, load_queries
 from online.vault.domain import CardToken
+from online.vault.sealed import Place, SealedText
 
 QUERIES = load_queries(__package__)
 
@@ -48,4 +49,15 @@ async def sealed_card(
 ) -> SealedCard | None:
     return await QUERIES.one_or_none(
         connection, "sealed_card", SealedCard, id=token_id, merchant_id=merchant_id
+    )
+
+
+async def sealed_text(connection: Connection, place: Place) -> SealedText | None:
+    return await QUERIES.one_or_none(
+        connection,
+        "sealed_text",
+        SealedText,
+        id=place.id,
+        merchant_id=place.merchant_id,
+        purpose=place.purpose,
     )

@@ -16,6 +16,7 @@ from litestar.params import FromQuery
 from litestar.testing import AsyncTestClient
 
 from online.customers import routes as customers_routes
+from online.customers.rights import load_rights
 from online.customers.service import Customers
 from online.kernel.clock import FixedClock
 from online.merchants import routes as merchants_routes
@@ -23,7 +24,7 @@ from online.merchants.service import Merchants, NewMerchant
 from online.platform.db import Database
 from online.platform.http import HttpPlugin, wrap
 from online.platform.openapi_page import openapi_config
-from online.platform.settings import load_settings
+from online.platform.settings import ROOT, load_settings
 from online.security import routes as security_routes
 from online.security.build import Security, build_security
 from online.security.domain import Principal, allow, allow_anyone, is_signed, schemes_of
@@ -123,7 +124,8 @@ async def world(
     security = build_security(settings, database, clock, Policies(), admin_token=ADMIN_TOKEN)
     merchants = Merchants(database, clock, security.credentials)
     vault = build_vault(database, clock, data_dir / "keys")
-    provided = {"merchants": merchants, "customers": Customers(database, clock), "vault": vault}
+    customers = Customers(database, clock, load_rights(ROOT / "config" / "users.yaml"))
+    provided = {"merchants": merchants, "customers": customers, "vault": vault}
     app = Litestar(
         [
             *(pay, work, forgotten, health),

@@ -3,6 +3,7 @@
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import httpx
@@ -42,7 +43,11 @@ class Player:
             "device_signature": self._signature,
             "rail_dispute": self._rail_dispute,
             "yesterday": self._yesterday,
+            "tomorrow": partial(self._in_days, 1),
+            "in_three_days": partial(self._in_days, 3),
+            "in_a_year": partial(self._in_days, 365),
             "books_month": self._books_month,
+            "approval_signature": self._approval_signature,
         }
 
     def play(self, example: Example) -> httpx.Response:
@@ -125,6 +130,13 @@ class Player:
 
     def _signature(self) -> str:
         return b64encode(self._device_key.sign(self.variables["challenge"].encode())).decode()
+
+    def _approval_signature(self) -> str:
+        challenge = self.variables["approval_challenge"]
+        return b64encode(self._device_key.sign(challenge.encode())).decode()
+
+    def _in_days(self, days: int) -> str:
+        return (business_date(self.live.services.clock.now()) + timedelta(days=days)).isoformat()
 
     def _yesterday(self) -> str:
         return (business_date(self.live.services.clock.now()) - timedelta(days=1)).isoformat()

@@ -52,10 +52,19 @@ SPARE_BREAKS = {
     f"{_BREAK}/write-off/approve": "spare_approve",
     f"{_BREAK}/write-off/reject": "spare_reject",
 }
+SPARE_BENEFICIARIES = {
+    "POST /api/v1/payout-beneficiaries/{beneficiary_id}": "changed_beneficiary_id",
+    "POST /api/v1/payout-beneficiaries/{beneficiary_id}/disable": "stopped_beneficiary_id",
+}
 SPARE_REVIEWS = {
     f"{_REVIEW}/claim": "free_review",
     f"{_REVIEW}/release": "held_review",
     f"{_REVIEW}/decide": "urgent_review",
+}
+# What has ended stays so, and says so again.
+SPARE_DELEGATIONS = {"POST /api/v1/delegations/{delegation_id}/revoke": "ended_delegation_id"}
+SPARE_REQUESTS = {
+    "POST /api/v1/delegation-requests/{request_id}/decline": "declined_request_id",
 }
 STATUSES: dict[str, set[int]] = {}  # of each operation, those it was answered with
 TURNS = count(1)
@@ -131,6 +140,11 @@ def test_api(case, world, tokens, known):
             of["break_id"] = of[SPARE_BREAKS.get(case.operation.label, "break_id")]
             of["entry_id"] = of["spare_entry_id"]  # the examples have taken the other one off
             of["review_id"] = of[SPARE_REVIEWS.get(case.operation.label, "review_id")]
+            of["beneficiary_id"] = of[
+                SPARE_BENEFICIARIES.get(case.operation.label, "beneficiary_id")
+            ]
+            of["delegation_id"] = of[SPARE_DELEGATIONS.get(case.operation.label, "delegation_id")]
+            of["request_id"] = of[SPARE_REQUESTS.get(case.operation.label, "request_id")]
             named = {name: of[name] for name in case.path_parameters or {} if name in of}
             case.path_parameters.update(named)
     # A bad line of many is refused by itself, in an answer that is good.

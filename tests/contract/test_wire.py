@@ -39,6 +39,7 @@ def test_what_is_open_to_anyone_is_known(app: Litestar):
         "GET /ready",
         "GET /.well-known/jwks.json",
         "GET /api/v1/seals/keys",
+        "GET /api/v1/upi/keys",
         "POST /api/v1/auth/token",
         "GET /schema",
         "GET /schema/page.css",

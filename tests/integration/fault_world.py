@@ -84,7 +84,8 @@ class World:
 
     async def _is_anything_open(self) -> bool:
         sql = (
-            "select exists (select from attempts where status in ('sent', 'pending', 'unknown'))"
+            "select exists (select from attempts"
+            " where status in ('sent', 'pending', 'unknown', 'deemed'))"
             " or exists (select from payments where late_returned_minor < late_minor)"
         )
         return bool(await self.gateway.scalar(sql))
@@ -166,7 +167,17 @@ class World:
         else:
             method = await merchant.card(magic.behaviour_card(name))
         await self._call(merchant, "/payments", PLAIN, method, capture)
+        if by == "upi" and name == "deemed":
+            await self._confirm(merchant)
         return merchant
+
+    async def _confirm(self, merchant: Gateway) -> None:
+        """The payee's bank has the money after all: somebody makes it say so."""
+        attempt_id = await self.gateway.scalar(
+            "select id from attempts where merchant_id = %s", merchant.merchant.merchant.id
+        )
+        answer = await self.bank.post(f"/admin/deemed/{ids.encode('att', attempt_id)}/tcc")
+        assert answer.status_code == 200, answer.text
 
     async def capture(self, name: str) -> Gateway:
         merchant, payment = await self._card(name, "manual")
@@ -177,6 +188,25 @@ class World:
         merchant, payment = await self._card(name, "manual")
         _begun(await merchant.post(f"/payments/{payment}/cancel", {}))
         return merchant
+
+    async def release(self, name: str) -> Gateway:
+        merchant, hold = await self._hold(name)
+        _begun(await merchant.post(f"/holds/{hold}/release", {}))
+        return merchant
+
+    async def extend(self, name: str) -> Gateway:
+        merchant, hold = await self._hold(name)
+        _begun(await merchant.post(f"/holds/{hold}/extend", {}))
+        return merchant
+
+    async def _hold(self, name: str) -> tuple[Gateway, str]:
+        """By a network that keeps it for longer when it is asked."""
+        merchant = await self.gateway.another_merchant()
+        amount = magic.behaviour_amount(name, "capture")
+        body = {"amount": amount, "payment_method": await merchant.card("5555555555554444")}
+        answer = _begun(await merchant.post("/holds", body))
+        assert answer.json()["status"] == "placed", answer.text
+        return merchant, answer.json()["id"]
 
     async def reverse(self, name: str) -> Gateway:
         merchant, payment = await self._card(name, "automatic")

@@ -366,6 +366,34 @@ def test_caps_of_a_payment(app, amounts, constraint):
     expect(move, constraint)
 
 
+@pytest.mark.parametrize(
+    ("fields", "constraint"),
+    [
+        ({}, None),
+        ({"payee": "asha"}, "transfers_two_people"),
+        ({"status": "sent"}, "transfers_status_check"),
+        ({"amount_minor": 0}, "transfers_amount_minor_check"),
+        ({"status": "succeeded", "attempt_id": None}, "transfers_sent"),
+        ({"status": "succeeded", "rail": None}, "transfers_sent"),
+        ({"status": "blocked", "attempt_id": None, "rail": None}, None),
+        ({"status": "deemed"}, "transfers_deemed"),
+        ({"status": "deemed", "due_at": NOW}, None),
+    ],
+)
+def test_transfers(app, fields, constraint):
+    row = {
+        "id": UUID(int=7), "merchant_id": UUID(int=8), "customer_id": UUID(int=9),
+        "status": "processing", "amount_minor": 1, "currency": "INR", "device_id": "phone",
+        "payer": "asha", "payer_mask": "as***@ybl", "payee": "ravi", "payee_mask": "ra***@ybl",
+        "rail": "upi_hdfc", "attempt_id": UUID(int=6), "limits": "[]", "version": 1,
+        "livemode": False, "created_at": NOW, "updated_at": NOW, **fields,
+    }  # fmt: skip
+    values = ", ".join(f"%({name})s" for name in row)
+
+    expect(lambda: app.execute(f"insert into transfers ({', '.join(row)}) values ({values})", row),
+           constraint)  # fmt: skip
+
+
 @pytest.mark.parametrize(("used", "refused"), [(10, False), (0, False), (11, True), (-1, True)])
 def test_limits(app, used, refused):
     def move():
@@ -565,3 +593,190 @@ def test_a_callback_that_waits_is_not_forgotten(owner):
     assert owner.execute(forget, [NOW - timedelta(days=30)]).fetchone() == (1,)
     left = owner.execute("select callback_id from rail_callbacks order by 1").fetchall()
     assert left == [("waits",), ("young",)]
+
+
+# ── payouts ──────────────────────────────────────────────────────────────────────────────
+
+
+def add(connection, table, values):
+    connection.execute(
+        sql.SQL("insert into {} ({}) values ({})").format(
+            sql.Identifier(table),
+            sql.SQL(", ").join(map(sql.Identifier, values)),
+            sql.SQL(", ").join(map(sql.Placeholder, values)),
+        ),
+        values,
+    )
+
+
+def add_payee(connection, **changes):
+    merchant, id_ = uuid4(), uuid4()
+    connection.execute(
+        "insert into merchants (id, name, mcc, state_code, settlement_days, requires_signature,"
+        " livemode, created_at, exposure_limit_minor)"
+        " values (%s, 'Chai', '5814', '27', 1, false, false, now(), 0)",
+        [merchant],
+    )
+    values = {
+        "id": id_,
+        "merchant_id": merchant,
+        "kind": "vpa",
+        "status": "pending",
+        "edition": 1,
+        "sealed_id": uuid4(),
+        "mask": "as***@ybl",
+        "name_mask": "A***",
+        "fingerprint": "f",
+        "verification": "name_check",
+        "version": 1,
+        "livemode": False,
+        "created_at": NOW,
+        "updated_at": NOW,
+    } | changes
+    add(connection, "payout_beneficiaries", values)
+    return merchant, id_
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"kind": "wallet"},
+        {"kind": "bank_account"},  # without an IFSC
+        {"ifsc": "HDFC0000001"},  # of a VPA
+        {"status": "trusted"},
+        {"status": "usable"},  # since when?
+        {"status": "cooling"},
+        {"edition": 0},
+        {"verification": "handshake"},
+        {"name_score": 101},
+    ],
+)
+def test_a_beneficiary_that_cannot_be_is_refused(owner, wrong):
+    with pytest.raises(errors.CheckViolation):
+        add_payee(owner, **wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"status": "processing"},  # with no attempt
+        {"status": "paid"},
+        {"status": "lost", "attempt_id": uuid4()},
+        {"amount_minor": 0},
+        {"mode": "cash"},
+        {"edition": 0},
+    ],
+)
+def test_a_payout_that_cannot_be_is_refused(owner, wrong):
+    merchant, payee = add_payee(owner)
+    values = {
+        "id": uuid4(),
+        "merchant_id": merchant,
+        "beneficiary_id": payee,
+        "edition": 1,
+        "status": "scheduled",
+        "amount_minor": 100,
+        "currency": "INR",
+        "mode": "upi",
+        "purpose": "payout",
+        "mask": "as***@ybl",
+        "version": 1,
+        "livemode": False,
+        "created_at": NOW,
+        "updated_at": NOW,
+    }
+    add(owner, "payouts", values)
+    with pytest.raises(errors.CheckViolation):
+        add(owner, "payouts", values | {"id": uuid4()} | wrong)
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["update sealed_texts set ciphertext = 'x'", "delete from sealed_texts",
+     "truncate sealed_texts", "delete from payouts", "delete from payout_beneficiaries"],
+)  # fmt: skip
+def test_what_payouts_have_written_stays(app, change):
+    with pytest.raises(errors.InsufficientPrivilege):
+        app.execute(change)
+
+
+def test_sealed_texts_are_not_even_changed_by_their_owner(owner):
+    row = {
+        "id": uuid4(),
+        "merchant_id": uuid4(),
+        "purpose": "beneficiary",
+        "ciphertext": b"x",
+        "key_id": "k",
+        "livemode": False,
+        "created_at": NOW,
+    }
+    add(owner, "sealed_texts", row)
+    with pytest.raises(errors.InsufficientPrivilege, match="append-only"):
+        owner.execute("update sealed_texts set purpose = 'handle'")
+
+
+def test_an_operation_is_ordered_by_an_id_or_nobody(owner):
+    with pytest.raises(errors.CheckViolation):
+        owner.execute(
+            "insert into attempts (id, merchant_id, operation, status, amount_minor, currency,"
+            " rail, sent_at, version, livemode, order_id) values"
+            " (gen_random_uuid(), gen_random_uuid(), 'payout', 'sent', 1, 'INR', 'bank_hdfc',"
+            " now(), 1, false, 'whoever')"
+        )
+
+
+# ── who pays for whom ────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def circle(books):
+    """A delegation of one customer to another, rolled back afterwards."""
+    with psycopg.connect(books.owner) as owner:
+        merchant, people = ids.new(NOW), [ids.new(NOW) for _ in range(3)]
+        owner.execute(
+            "insert into merchants (id, name, mcc, state_code, livemode, created_at)"
+            " values (%s, 'Chai', '5814', '27', false, now())",
+            [merchant],
+        )
+        for person in people:
+            owner.execute(
+                "insert into customers (id, merchant_id, livemode, created_at)"
+                " values (%s, %s, false, now())",
+                [person, merchant],
+            )
+        delegate(owner, merchant, people[0], people[1])
+        yield SimpleNamespace(owner=owner, merchant=merchant, people=people)
+        owner.rollback()
+
+
+def delegate(connection, merchant, primary, secondary):
+    connection.execute(
+        "insert into delegations (id, merchant_id, primary_id, secondary_id, status, kind,"
+        " currency, instrument, instrument_mask, cooling_until, version, livemode, created_at,"
+        " updated_at) values (%s, %s, %s, %s, 'active', 'full', 'INR', 'x', 'as***@ybl', now(), 1,"
+        " false, now(), now())",
+        [ids.new(NOW), merchant, primary, secondary],
+    )
+
+
+def test_a_second_primary_is_refused_until_the_first_is_gone(circle):
+    first, second, third = circle.people
+    with pytest.raises(errors.UniqueViolation), circle.owner.transaction():
+        delegate(circle.owner, circle.merchant, third, second)
+    circle.owner.execute("update delegations set status = 'revoked' where primary_id = %s", [first])
+    delegate(circle.owner, circle.merchant, third, second)
+
+
+def test_nobody_is_their_own_secondary(circle):
+    with pytest.raises(errors.CheckViolation), circle.owner.transaction():
+        delegate(circle.owner, circle.merchant, circle.people[2], circle.people[2])
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("instrument_mask", "asha.rao@okbank"), ("kind", "half"), ("per_month_minor", 0)],
+)
+def test_what_a_delegation_may_not_say(circle, column, value):
+    change = sql.SQL("update delegations set {} = %s").format(sql.Identifier(column))
+    with pytest.raises(errors.CheckViolation), circle.owner.transaction():
+        circle.owner.execute(change, [value])

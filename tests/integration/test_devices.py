@@ -180,6 +180,53 @@ async def test_wrong_proofs_block_for_a_day_however_they_come(gateway: Gateway, 
     await phone.verify(200)
 
 
+async def test_a_fourth_challenge_blocks_for_a_day(gateway: Gateway, phone: Phone):
+    await phone.link(201)
+    for _ in range(2):
+        await pass_time(gateway, timedelta(minutes=11))
+        await phone.link(200)
+    await pass_time(gateway, timedelta(minutes=11))
+    assert (await phone.link(429))["code"] == "device_blocked"
+    assert (await phone.link(200))["challenge"] is None
+    await phone.verify(429)
+    await pass_time(gateway, timedelta(hours=24))
+    await phone.link(200)
+    await phone.verify(200)
+
+
+async def test_a_proof_from_another_number_than_the_link_is_none(gateway: Gateway, phone: Phone):
+    await phone.link(201)
+    signature = b64encode(phone.key.sign(phone.device["challenge"].encode())).decode()
+    other = {"signature": signature, "sim_hash": "b" * 64}
+    assert (await phone.to("verify", 422, other))["code"] == "proof_invalid"
+    same = {"signature": signature, "sim_hash": "a" * 64}
+    assert (await phone.to("verify", 200, same))["state"] == "cooling"
+
+
+@pytest.mark.parametrize(("upi_type", "places"), [("mini", 1), ("max", 5)])
+async def test_a_user_has_so_many_devices_at_a_time(
+    gateway: Gateway, upi_type: str, places: int, owner_url: str
+):
+    made = await gateway.post("/customers", {"name": "Asha", "upi_type": upi_type}, key=None)
+    phones = [Phone(gateway, made.json()["id"], f"install-{n}") for n in range(places + 2)]
+    for each in phones:
+        await each.link(201)
+    proofs = [b64encode(p.key.sign(p.device["challenge"].encode())).decode() for p in phones]
+    answers = await asyncio.gather(
+        *(
+            gateway.post(f"/devices/{p.device['id']}/verify", {"signature": proof}, key=None)
+            for p, proof in zip(phones, proofs, strict=True)
+        )
+    )
+    codes = sorted(answer.json().get("code", "bound") for answer in answers)
+    assert codes == ["bound"] * places + ["too_many_devices"] * 2
+    bound = next(p for p, a in zip(phones, answers, strict=True) if a.status_code == 200)
+    left = next(p for p, a in zip(phones, answers, strict=True) if a.status_code == 409)
+    await bound.to("revoke", 200)
+    assert (await left.verify(200))["state"] == "cooling"
+    assert (await verify_books(owner_url)).holds
+
+
 async def test_a_device_is_its_merchants_alone(gateway: Gateway, phone: Phone):
     await phone.link(201)
     other = await gateway.another_merchant()
@@ -256,6 +303,8 @@ async def test_a_payment_keeps_what_was_known_of_its_device(gateway: Gateway, ph
     sql = "select risk from payments where id = %s"
     risk = await gateway.scalar(sql, ids.decode("pay", paid["id"]))
     assert risk["device_trust"]["device_id"] == phone.device["id"]
+    assert sum(risk["device_trust"]["parts"].values()) == risk["device_trust"]["score"]
+    assert risk["device_trust"]["scale"] == 1
     assert sum(factor["score"] for factor in risk["factors"]) == risk["score"]
     assert "device_trust" not in await gateway.scalar(sql, ids.decode("pay", without["id"]))
     parts = {p["code"]: p["points"] for p in (await phone.read())["trust"]["parts"]}

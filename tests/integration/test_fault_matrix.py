@@ -40,6 +40,7 @@ ATTEMPTS = {
     "connection_reset": "succeeded",
     "bad_answer": "succeeded",
     "slow": "succeeded",
+    "deemed": "succeeded",  # somebody decides it
 }
 # Operation → what the attempt came to → all that must be true then.
 _PAID = {
@@ -72,6 +73,18 @@ STATES: Mapping[str, Mapping[str, Seen]] = {
         "failed": Seen("failed", "authorized", "", 0, 0, 0),
         "late": Seen("succeeded", "canceled", "", 1, 0, 0),
     },
+    "release": {
+        "succeeded": Seen("succeeded", "canceled", "", 1, 0, 0),
+        "declined": Seen("declined", "authorized", "", 0, 0, 0),
+        "failed": Seen("failed", "authorized", "", 0, 0, 0),
+        "late": Seen("succeeded", "canceled", "", 1, 0, 0),
+    },
+    "extend": {
+        "succeeded": Seen("succeeded", "authorized", "", 1, 0, 0),
+        "declined": Seen("declined", "authorized", "", 0, 0, 0),
+        "failed": Seen("failed", "authorized", "", 0, 0, 0),
+        "late": Seen("succeeded", "authorized", "", 1, 0, 0),
+    },
     "reverse": {
         "succeeded": Seen("succeeded", "reversed", "", 1, 0, 0),
         "declined": Seen("declined", "captured", "", 0, 1, 1),
@@ -91,12 +104,18 @@ STATES: Mapping[str, Mapping[str, Seen]] = {
         "late": Seen("succeeded", "captured", "paid", 1, 0, 0),
     },
 }
+# A payment by UPI that is deemed approved is told as a success, and what only holds money is not.
+DEEMED: Mapping[tuple[str, str], Seen] = {
+    ("debit_returned", "authorize_upi"): Seen("declined", "reversed", "", 0, 0, 0),
+    ("debit_returned", "authorize_upi_manual"): _HELD["declined"],
+}
 Cell = tuple[str, str]  # behaviour, operation
 # All of them occur: every rail offers its operations whole, and UPI may be captured later too.
 CELLS = [(behaviour, operation) for operation in STATES for behaviour in BEHAVIOURS]
 GROUPS = {
     "authorizations": [name for name in STATES if name.startswith("authorize")],
     "afterwards": ["capture", "void", "reverse", "refund"],
+    "holds": ["release", "extend"],
     "payouts": ["payout"],
 }
 _AT_ONCE = 16
@@ -166,7 +185,8 @@ def matrix(
 
 @pytest.mark.parametrize(("behaviour", "operation"), CELLS)
 def test_cell(matrix: Matrix, behaviour: str, operation: str) -> None:
-    expected = STATES[operation][ATTEMPTS[behaviour]]
+    usual = STATES[operation][ATTEMPTS[behaviour]]
+    expected = DEEMED.get((behaviour, operation), usual)
     assert matrix.seen[behaviour, operation] == expected
 
 
@@ -174,7 +194,10 @@ def test_cell(matrix: Matrix, behaviour: str, operation: str) -> None:
 @pytest.mark.parametrize("operation", STATES)
 def test_who_is_told_does_not_ask(matrix: Matrix, operation: str) -> None:
     asked = {name: matrix.enquiries[name, operation] for name in BEHAVIOURS}
-    told = ("pending_then_success", "timeout_then_success", "debit_without_credit")
+    told = (
+        *("pending_then_success", "timeout_then_success"),
+        *("debit_without_credit", "debit_returned", "deemed"),
+    )
     for name in ("approve", "slow", *told, "callback_duplicate", "callback_out_of_order"):
         assert asked[name] == 0, name
     for name in ("callback_lost", "success_then_timeout", "connection_reset", "bad_answer"):

@@ -155,7 +155,7 @@ APP = {
     **dict.fromkeys(
         (
             "statements", "dispute_evidence", "merchant_terms",
-            "trace_links", "device_keys", "beneficiaries", "statement_issues", "periods",
+            "trace_links", "device_keys", "beneficiaries", "sealed_texts", "statement_issues", "periods",
             "period_balances", "invoices", "invoice_files", "seals",
             "risk_rules",
         ),
@@ -165,8 +165,11 @@ APP = {
         (
             "ledger_accounts", "limit_counters", "merchants", "api_clients", "publishable_keys",
             "signing_keys", "customers", "card_tokens", "intents", "payments", "attempts",
-            "refunds", "disputes", "settlements", "breaks", "work_requests",
+            "refunds", "transfers", "disputes", "settlements", "payout_beneficiaries", "payouts", "breaks", "work_requests",
             "devices", "risk_lists", "risk_terms", "reviews", "risk_verdicts",
+            "holds", "escrows",
+            "handles", "delegations", "delegation_requests",
+            "mandates", "mandate_executions", "wallets", "top_ups",
         ),
         SNAPSHOT,
     ),

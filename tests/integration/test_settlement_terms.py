@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from online.attempts.returned import Returned
 from online.kernel import ids
 from online.kernel.bank_days import BankDays
 from online.kernel.clock import IST, business_date
@@ -17,7 +18,6 @@ from online.merchants.domain import Merchant, NewTerms
 from online.platform.lists import window
 from online.rails.domain import Beneficiary
 from online.settlements.domain import Batch, Settlement
-from online.settlements.payouts import Returned
 from tests.fakes import APPROVED, DECLINED, UNKNOWN
 from tests.house import META, PAYOUT_RAIL, House, house_on, payable_code, pending_code
 
@@ -335,15 +335,15 @@ async def test_a_payout_that_comes_back_after_it_was_paid_is_payable_again(house
         attempt_id=paid.payout_attempt_id, amount_minor=1_000, returned_on=day + DAY, code="R03"
     )
     with pytest.raises(InvalidRequest):
-        await house.settlements.returned(replace(back, amount_minor=999), META)
-    told = await asyncio.gather(*(house.settlements.returned(back, META) for _ in range(5)))
+        await house.returns.record(replace(back, amount_minor=999), META)
+    told = await asyncio.gather(*(house.returns.record(back, META) for _ in range(5)))
     assert sum(each is not None for each in told) == 1
     books = await house.books()
     assert books[payable_code(merchant.id)] == 1_000
     assert f"payouts:{PAYOUT_RAIL}:in_transit" not in books
     again = await house.settlements.pay_again(paid.id, lambda _: None, META)
     assert again.status == "paid"
-    assert await house.settlements.returned(back, META) is None  # the old one, told once more
+    assert await house.returns.record(back, META) is None  # the old one, told once more
     assert payable_code(merchant.id) not in await house.books()
     await house.check_books()
 
@@ -383,3 +383,35 @@ async def test_a_new_account_is_paid_into_after_a_while(house: House):
     await settle(house, merchant, day, Sums(gross_minor=2_000))
     paid_to = [asked.beneficiary.account for asked in house.rails[PAYOUT_RAIL].asked]
     assert paid_to == [old.account, new.account]
+
+
+async def test_what_is_settled_for_a_merchant_that_pays_out_itself_stays_payable(house: House):
+    merchant = await merchant_with(
+        house, payouts="on_demand", reserve_bps=1_000, reserve_days=3, settlement_days=3
+    )
+    day = await traded(house, merchant, 1_000)
+    settled = await settle(house, merchant, day, Sums(gross_minor=1_000), reserve_minor=100)
+    assert (settled.status, settled.payout_attempt_id) == ("payable", None)
+    assert (await house.books())[payable_code(merchant.id)] == 900
+    house.clock.advance(3 * DAY)
+    assert await house.settlements.run_due(META) == 1  # the reserve, and nothing is sent
+    assert house.rails[PAYOUT_RAIL].asked == []
+    found = await house.settlements.get(settled.id, merchant.id)
+    assert (found.status, found.reserve_released_on is None) == ("payable", False)
+    with pytest.raises(IllegalMove):
+        await house.settlements.pay_again(settled.id, lambda _: None, META)
+    await house.check_books()
+
+
+async def test_what_waits_for_its_day_stays_payable_once_the_contract_says_so(house: House):
+    merchant = await merchant_with(house, settlement_days=3)
+    day = await traded(house, merchant, 1_000)
+    settled = await settle(house, merchant, day, Sums(gross_minor=1_000))
+    assert settled.status == "created"
+    terms = NewTerms(payouts="on_demand")
+    await house.merchants.change_terms(merchant.id, terms, lambda _: None, "test")
+    house.clock.advance(3 * DAY)
+    assert await house.settlements.run_due(META) == 0
+    found = await house.settlements.get(settled.id, merchant.id)
+    assert (found.status, found.payout_attempt_id) == ("payable", None)
+    assert (await house.books())[payable_code(merchant.id)] == 1_000

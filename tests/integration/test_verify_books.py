@@ -210,8 +210,10 @@ def test_every_kind_of_aggregate_is_rebuilt(clone):
     # Labels have no state: they are facts about a payment.
     assert {kind for (kind,) in kinds} <= AGGREGATES.keys()
     assert AGGREGATES.keys() == {
-        "intent", "payment", "attempt", "refund", "dispute", "settlement", "break", "device",
-        "review", "risk_list", "risk_terms",
+        "intent", "payment", "attempt", "refund", "transfer", "dispute", "settlement",
+        "beneficiary", "payout", "break", "device",
+        "review", "risk_list", "risk_terms", "hold", "escrow", "handle", "delegation",
+        "delegation_request", "mandate", "mandate_execution",
     }  # fmt: skip
 
 

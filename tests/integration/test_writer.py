@@ -10,6 +10,7 @@ import pytest
 
 from online.kernel import events as ev
 from online.kernel.errors import (
+    Conflict,
     InsufficientFunds,
     InvalidRequest,
     LimitExceeded,
@@ -22,7 +23,7 @@ from online.ledger import accounts as chart
 from online.ledger import recipes
 from online.ledger.accounts import Account
 from online.ledger.aggregate import Origin
-from online.ledger.change import Change, LimitMove, Message
+from online.ledger.change import Change, LimitMove, Message, close, guard, reopen
 from online.ledger.journal import Journal, credit, debit
 from online.ledger.writer import AlreadyPosted, Writer
 from online.operations.verify import verify_books
@@ -34,6 +35,12 @@ from tests.builders import AT, MERCHANT, an, uid
 pytestmark = pytest.mark.anyio
 
 BY = Metadata(actor="test")
+
+
+class Stopped(Conflict):
+    """What a guard of these tests refuses with."""
+
+
 BANK, EQUITY = chart.bank("hdfc"), chart.EQUITY_OPENING
 
 
@@ -454,6 +461,62 @@ async def test_what_is_given_back_can_be_spent_again(writer, owner):
         await writer.submit(Change(limits=(spends("asha", 1, 5),)))
     await writer.submit(Change(limits=(spends("asha", -1, 5),)))
     assert scalar(owner, "select used from limit_counters") == 9
+
+
+async def test_a_subject_that_is_closed_refuses_from_that_moment_on(database_url, owner):
+    """Of those who race with it, each comes before or after: none after is let pass."""
+    opened = guard("device:x", livemode=False, refusal=Stopped)
+    async with running(database_url) as one, running(database_url) as other:
+        opening = (close("device:x", livemode=False), reopen("device:x", livemode=False))
+        await one.submit(Change(limits=opening))
+        answers = await asyncio.gather(
+            *(
+                (one, other)[n % 2].submit(
+                    transfer(f"t{n}", limits=(opened,))
+                    if n != 100
+                    else Change(limits=(close("device:x", livemode=False),))
+                )
+                for n in range(200)
+            ),
+            return_exceptions=True,
+        )
+        assert answers[100] is None
+        with pytest.raises(Stopped):
+            await other.submit(transfer("after", limits=(opened,)))
+        await one.submit(Change(limits=(reopen("device:x", livemode=False),)))
+        await other.submit(transfer("again", limits=(opened,)))
+    passed = answers.count(None) - 1
+    assert all(isinstance(each, Stopped) for each in answers if each is not None)
+    assert scalar(owner, "select count(*) from ledger_transactions") == passed + 1
+
+
+async def test_a_guard_in_one_batch_sees_what_closes_before_it(database_url, owner):
+    opened = guard("device:x", livemode=False, refusal=Stopped)
+    writer = Writer(Database(database_url))
+    waiting = [
+        asyncio.ensure_future(writer.submit(change))
+        for change in (
+            transfer("before", limits=(opened,)),
+            Change(limits=(close("device:x", livemode=False),)),
+            transfer("after", limits=(opened,)),
+        )
+    ]
+    await asyncio.sleep(0)
+    await writer.start()
+    answers = await asyncio.gather(*waiting, return_exceptions=True)
+    await writer.stop()
+    assert answers[:2] == [None, None]
+    assert isinstance(answers[2], Stopped)
+    assert scalar(owner, "select used from limit_counters") == 1
+
+
+async def test_what_is_given_back_in_a_change_is_there_for_what_it_takes(writer, owner):
+    await writer.submit(Change(limits=(spends("asha", 10, 10),)))
+    await writer.submit(Change(limits=(spends("asha", -6, 10), spends("asha", 6, 10))))
+    with pytest.raises(LimitExceeded) as refused:
+        await writer.submit(Change(limits=(spends("asha", -6, 10), spends("asha", 7, 10))))
+    assert refused.value.limit.headroom == 6
+    assert scalar(owner, "select used from limit_counters") == 10
 
 
 # ── trouble ──────────────────────────────────────────────────────────────────────────────

@@ -20,6 +20,7 @@ from online.kernel.events import Occurred
 from online.ledger.aggregate import decode_event
 from online.operations.verify import AGGREGATES, verify_books
 from tests.simulation.model import Model
+from tests.simulation.model_payouts import Beneficiary, Payout
 from tests.simulation.things import Payment
 from tests.simulation.world import World
 
@@ -34,8 +35,39 @@ NEW_ENTRIES = """select e.*, t.kind, t.cause, a.code, a.posted, a.pending, a.ver
     where e.xid >= %s::text::xid8 order by e.account_id, e.account_version"""
 SPENT = """select window_start as day, used, cap from limit_counters
     where rule = 'amount_per_day' and used > 0"""
+SENT = """select window_start as day, used from limit_counters
+    where rule = 'p2p.amount_per_day' and used > 0"""
+LENT = """select rule, used from limit_counters
+    where (rule like 'handle_%%' or rule like 'delegation_%%') and used > 0"""
 BALANCES = """select code, sum(posted)::bigint as posted, sum(pending)::bigint as pending
     from ledger_accounts group by code"""
+
+
+DEBITS = {
+    "a period was debited twice": """select mandate_id, period from mandate_executions
+        where status = 'succeeded' group by 1, 2 having count(*) > 1""",
+    "more was taken in a period than was permitted": """select * from limit_counters
+        where rule = 'amount_per_period' and used > cap""",
+    "tried too often": "select id from mandate_executions where tried > 4",
+    "tried before the payer was told for a day": """
+        select e.id from mandate_executions e
+        join payment_events told on told.aggregate_id = e.id
+            and told.event_type = 'mandate_execution.notice_sent'
+        join payment_events tried on tried.aggregate_id = e.id
+            and tried.event_type = 'mandate_execution.tried'
+        where tried.timestamp < told.timestamp + interval '24 hours'""",
+    "tried in the hours in which that is not allowed": """
+        select id, at from (select id, (timestamp at time zone 'Asia/Kolkata')::time as at
+            from payment_events where event_type = 'mandate_execution.tried') t
+        where at >= '10:00' and at < '13:00' or at >= '17:00' and at < '21:30'""",
+    "begun after the mandate was revoked": """
+        select e.id from mandate_executions e
+        join payment_events over on over.aggregate_id = e.mandate_id
+            and over.event_type = 'mandate.revoked'
+        join payment_events tried on tried.aggregate_id = e.id
+            and tried.event_type = 'mandate_execution.tried'
+        where tried.timestamp > over.timestamp""",
+}
 
 
 class Objection(AssertionError):
@@ -88,6 +120,8 @@ class Auditor:
         for kind, ids in touched.items():
             await self._compare_rows(kind, ids)
         self._compare_merchants()
+        self._compare_memo()
+        self._compare_wallets()
         self.check_bank()
 
     def check_bank(self) -> None:
@@ -181,6 +215,7 @@ class Auditor:
         for (code, layer), amount in by_code.items():
             if ":reserve:" in code and layer == "posted":
                 reserves[code.split(":")[1]] += amount
+        self._compare_escrows(by_code)
         for merchant in merchants:
             if reserves[merchant.id] != merchant.reserve:
                 raise Objection(f"{merchant} has a reserve of {reserves[merchant.id]}")
@@ -194,6 +229,36 @@ class Auditor:
                 found = by_code[f"merchant:{merchant.id}:{name}", layer]
                 if found != wanted:
                     raise Objection(f"{merchant} {name} ({layer}) holds {found}, not {wanted}")
+
+    def _compare_escrows(self, by_code: Mapping[tuple[str, str], int]) -> None:
+        """Each has an account of its own, of its owner's."""
+        model = self.world.model
+        wanted = {
+            f"merchant:{model.merchants[each.owner].id}:escrow:{each.id}": each.held
+            for each in model.escrows
+        }
+        found = {code: sum_ for (code, layer), sum_ in by_code.items()
+                 if ":escrow:" in code and layer == "posted"}  # fmt: skip
+        if {c: s for c, s in found.items() if s} != {c: s for c, s in wanted.items() if s}:
+            raise Objection(f"escrows hold {found}, not {wanted}")
+
+    def _compare_memo(self) -> None:
+        """What people have sent each other, by the entries, and by the model."""
+        by_code = self._by_code()
+        for rail, sent in self.world.model.people.memo.items():
+            for side, wanted in (("payer", -sent), ("payee", sent)):
+                found = by_code[f"p2p:{rail}:{side}", "posted"]
+                if found != wanted:
+                    raise Objection(f"p2p:{rail}:{side} holds {found}, not {wanted}")
+
+    def _compare_wallets(self) -> None:
+        """What users have in their wallets and on its way there, by the entries and the model."""
+        by_code = self._by_code()
+        for purse in self.world.model.purses:
+            code = f"customer:{purse.customer}:lite"
+            found = by_code[code, "posted"], by_code[code, "pending"]
+            if found != (purse.balance, purse.pending):
+                raise Objection(f"{purse} holds {found}")
 
     def _by_code(self) -> Counter[tuple[str, str]]:
         balances: Counter[tuple[str, str]] = Counter()
@@ -221,6 +286,17 @@ class Auditor:
             if payment.id is not None:
                 await self.check_payment(payment)
         await self._check_others()
+        await self._check_mandates()
+
+    async def _check_mandates(self) -> None:
+        """By the rows alone: one debit a period, told of a day before, never after the end."""
+        for name, sql in DEBITS.items():
+            _refuse(await self._rows(sql), name)
+        for execution in self.world.model.executions:
+            path = f"/api/v1/mandates/{execution.mandate.id}/executions/{execution.id}"
+            shown = (await self.world.clients[execution.mandate.merchant].get(path)).body
+            if shown["status"] not in execution.may_be():
+                raise Objection(f"{execution} is shown as {shown}")
 
     async def _check_limits(self) -> None:
         """What payers have spent a day, by the counters and by the model, without names."""
@@ -229,6 +305,19 @@ class Auditor:
         found = Counter((row["day"], row["used"]) for row in rows)
         ours = Counter((day, used) for (_, day), used in self.world.model.spent.items() if used)
         _refuse((found - ours) + (ours - found), "spent, by the counters or by us alone")
+        rows = await self._rows(SENT)
+        found = Counter((row["day"], row["used"]) for row in rows)
+        ours = Counter((day, n) for (_, day), n in self.world.model.people.sent.items() if n)
+        _refuse((found - ours) + (ours - found), "sent, by the counters or by us alone")
+
+        await self._check_lent()
+
+    async def _check_lent(self) -> None:
+        """The same of handles and delegations."""
+        found = Counter((row["rule"], row["used"]) for row in await self._rows(LENT))
+        counted = self.world.model.counted.items()
+        ours = Counter((name.partition(" ")[0], used) for name, used in counted if used)
+        _refuse((found - ours) + (ours - found), "lent, by the counters or by us alone")
 
     async def check_payment(self, payment: Payment) -> None:
         shown = await self.world.clients[payment.merchant].get(f"/api/v1/payments/{payment.id}")
@@ -246,6 +335,18 @@ class Auditor:
             client = self.world.clients[dispute.payment.merchant]
             shown = await client.get(f"/api/v1/disputes/{dispute.id}")
             compare(dispute.name, shown.body, {"status": dispute.status})
+        for each in (*model.payouts, *model.beneficiaries):
+            paths = {Payout: "payouts", Beneficiary: "payout-beneficiaries"}
+            path = f"/api/v1/{paths[type(each)]}/{each.id}"
+            compare(each.name, (await self.world.clients["large"].get(path)).body, each.shown())
+        for purse in model.purses:
+            path = f"/api/v1/wallets/{purse.customer}"
+            shown = await self.world.clients[purse.merchant].get(path)
+            compare(purse.name, shown.body, purse.shown())
+        for transfer in model.transfers:
+            path = f"/api/v1/transfers/{transfer.id}"
+            shown = await self.world.clients[transfer.merchant].get(path)
+            compare(transfer.name, shown.body, transfer.shown())
         for intent in model.intents.values():
             shown = await self.world.clients[intent.merchant].get(f"/api/v1/intents/{intent.id}")
             compare(intent.name, shown.body, {"status": intent.status, "amount": intent.amount})
@@ -270,7 +371,21 @@ class Auditor:
             held = item.amount if item.captured else 0
             if (taken, back) != (held, held + item.twice):
                 raise Objection(f"the bank took {taken} and gave {back} back: {item}")
+        for transfer in model.transfers:
+            reference = transfer.authorization
+            taken = bank.taken(reference) - bank.given_back(reference)
+            if taken != (transfer.amount if transfer.status == "succeeded" else 0):
+                raise Objection(f"the bank took {taken}: {transfer}")
+        self._check_loads(model)
         self._check_receivables(model)
+
+    def _check_loads(self, model: Model) -> None:
+        bank = self.world.bank
+        for load in (load for purse in model.purses for load in purse.loads):
+            found = bank.taken(load.reference), bank.given_back(load.reference)
+            came = load.amount if load.status in {"succeeded", "returned"} else 0
+            if found != (came, load.returned + load.twice):
+                raise Objection(f"the bank took and gave back {found}: {load}")
 
     def _check_receivables(self, model: Model) -> None:
         balances = self._by_code()

@@ -15,16 +15,23 @@ from enum import StrEnum
 from online.rails.domain import (
     AuthorizeRequest,
     CaptureRequest,
+    ExtendRequest,
+    MandateRequest,
+    MandateRevokeRequest,
+    NameFound,
     Operation,
     Outcome,
     OutcomeKind,
+    Payee,
     PayoutRequest,
     RailDispute,
     RailRequest,
     RefundRequest,
+    ReleaseRequest,
     ReverseRequest,
     VoidRequest,
 )
+from online.rails.mandates import MandateNotice, RailMandate
 
 # A request that did not arrive within the rail's window is never taken in afterwards; that is
 # what makes "not found" final for the gateway.
@@ -41,6 +48,8 @@ class Fate(StrEnum):
     LATE = "late"  # arrives after a while, nobody says so
     WAITS = "waits"  # until the payer, or the bank, has acted
     WAITS_IN_VAIN = "waits_in_vain"  # and then says no
+    DEEMED = "deemed"  # the payer is debited, and the payee's bank says yes later
+    DEEMED_IN_VAIN = "deemed_in_vain"  # and then sends it back
 
 
 @dataclass(frozen=True)
@@ -76,6 +85,7 @@ class Record:
     state: str = "absent"  # absent | waits | done | declined | failed | withdrawn
     settled_at: datetime | None = None
     turned: bool = False  # its no has become a yes
+    sent_back: bool = False  # it was taken, and went back by itself
 
 
 @dataclass
@@ -92,12 +102,15 @@ _FINAL = {
     "withdrawn": OutcomeKind.DECLINED,
     "failed": OutcomeKind.FAILED,
     "waits": OutcomeKind.PENDING,
+    "deemed": OutcomeKind.DEEMED,
 }
+_MANDATES = {Operation.MANDATE, Operation.MANDATE_REVOKE}
 _SAYS = {
     OutcomeKind.APPROVED: "00",
     OutcomeKind.DECLINED: "05",
     OutcomeKind.FAILED: "96",
     OutcomeKind.PENDING: "01",
+    OutcomeKind.DEEMED: "RB",
     OutcomeKind.UNKNOWN: "no_answer",
     OutcomeKind.NOT_FOUND: "not_found",
 }
@@ -112,6 +125,7 @@ class Bank:
         self.later: defaultdict[str, list[Record]] = defaultdict(list)  # by their authorization
         self.disputes: dict[str, RailDispute] = {}
         self.plans: list[Plan] = []
+        self.nameless = 0  # so many times it does not say whose account it is
         self.asked: list[Record] = []
         self.told: list[tuple[str, OutcomeKind]] = []  # every answer, in order
         self.hanging: dict[str, Hanging] = {}
@@ -129,6 +143,8 @@ class Bank:
                 record.state = "failed"
         if plan.fate in {Fate.WAITS, Fate.WAITS_IN_VAIN} and record.state == "absent":
             record.state = "waits"
+        elif plan.fate in {Fate.DEEMED, Fate.DEEMED_IN_VAIN} and record.state == "absent":
+            record.state = "deemed"
         elif plan.fate not in {Fate.LOST, Fate.LATE}:
             self._settle(record)
         if plan.hold == "after":
@@ -152,7 +168,8 @@ class Bank:
         kind = _FINAL.get(self.records[reference].state, OutcomeKind.PENDING)
         if kind is not OutcomeKind.PENDING:
             self._say(reference, kind)
-        return str(kind), _SAYS[kind]
+        # The switch has no status for what is deemed: its code says so.
+        return "failed" if kind is OutcomeKind.DEEMED else str(kind), _SAYS[kind]
 
     def _receive(self, rail: str, operation: Operation, request: RailRequest, plan: Plan) -> Record:
         reference = request.reference
@@ -177,7 +194,7 @@ class Bank:
 
     def _check(self, record: Record) -> None:
         """Whether the gateway may ask this at all, counting all that may still happen."""
-        if record.operation in {Operation.AUTHORIZE, Operation.PAYOUT}:
+        if record.operation in {Operation.AUTHORIZE, Operation.PAYOUT, *_MANDATES}:
             return
         original = self.records.get(record.original or "")
         if original is None:
@@ -191,8 +208,11 @@ class Bank:
         if any(each.turned for each in self.later[original.reference]):
             return  # it cannot be held to what we have contradicted ourselves about
         match record.operation:
-            case Operation.CAPTURE if open_[Operation.CAPTURE] + record.amount > original.amount:
-                self.violations.append(f"more captured than authorized: {record}")
+            case Operation.CAPTURE | Operation.RELEASE if (
+                open_[Operation.CAPTURE] + open_[Operation.RELEASE] + record.amount
+                > original.amount
+            ):
+                self.violations.append(f"more taken or let go than authorized: {record}")
             case Operation.REFUND if open_[Operation.REFUND] + record.amount > taken:
                 self.violations.append(f"more refunded than taken: {record}")
             case Operation.REVERSE if open_[Operation.REFUND] or record.amount != taken:
@@ -213,10 +233,12 @@ class Bank:
             self._settle(record)
 
     def _settle(self, record: Record) -> None:
-        if record.state not in {"absent", "waits"}:
+        if record.state not in {"absent", "waits", "deemed"}:
             return
         no = {Fate.DECLINED: "declined", Fate.WAITS_IN_VAIN: "declined", Fate.FAILED: "failed"}
+        no[Fate.DEEMED_IN_VAIN] = "declined"
         record.settled_at = self.now()
+        record.sent_back = record.state == "deemed" and record.plan.fate in no
         record.state = no.get(record.plan.fate) or ("done" if self._can(record) else "declined")
         if record.state == "done" and record.operation is Operation.VOID:
             original = self.records[record.original or ""]
@@ -225,16 +247,21 @@ class Bank:
     def _can(self, record: Record) -> bool:
         """As a bank would see it: the second of two that exclude each other is declined."""
         original = self.records.get(record.original or "")
+        if record.operation in _MANDATES:
+            return True
         if original is None:
             return record.operation in {Operation.AUTHORIZE, Operation.PAYOUT}
         taken, back = self.taken(original.reference), self.given_back(original.reference)
         if record.operation is Operation.VOID:
             return original.state in {"waits", "done", "withdrawn"} and not taken
-        if original.state != "done" or self.reversed(original.reference):
+        if original.state not in {"done", "deemed"} or self.reversed(original.reference):
             return False
         match record.operation:
-            case Operation.CAPTURE:
-                return taken + record.amount <= original.amount
+            case Operation.CAPTURE | Operation.RELEASE:
+                gone = taken + self._sum(original.reference, Operation.RELEASE)
+                return gone + record.amount <= original.amount
+            case Operation.EXTEND:
+                return True
             case Operation.REFUND:
                 return back + record.amount <= taken
             case _:
@@ -245,7 +272,7 @@ class Bank:
 
         It never takes more than was authorized; money it may give back twice.
         """
-        if record.state in {"waits", "done"} or record.reference in self.hanging:
+        if record.state in {"waits", "done", "deemed"} or record.reference in self.hanging:
             return False
         if record.original is None:
             return True
@@ -261,11 +288,11 @@ class Bank:
     def act(self, reference: str) -> None:
         """The payer, or the bank itself, has acted: what waited is decided."""
         record = self.records[reference]
-        if record.state == "waits":
+        if record.state in {"waits", "deemed"}:
             self._settle(record)
 
     def waiting(self) -> list[str]:
-        return [each.reference for each in self.records.values() if each.state == "waits"]
+        return [e.reference for e in self.records.values() if e.state in {"waits", "deemed"}]
 
     # ── answers ──────────────────────────────────────────────────────────────────────────
 
@@ -306,11 +333,14 @@ class Bank:
     def taken(self, authorization: str) -> int:
         record = self.records[authorization]
         if record.captures:
-            return record.amount if record.state == "done" else 0
+            there = record.state in {"done", "deemed"}
+            return record.amount * (there + record.sent_back)
         return self._sum(authorization, Operation.CAPTURE)
 
     def given_back(self, authorization: str) -> int:
-        return self._sum(authorization, Operation.REFUND, Operation.REVERSE)
+        record = self.records[authorization]
+        by_itself = record.amount if record.captures and record.sent_back else 0
+        return by_itself + self._sum(authorization, Operation.REFUND, Operation.REVERSE)
 
     def reversed(self, authorization: str) -> int:
         return self._sum(authorization, Operation.REVERSE)
@@ -340,6 +370,12 @@ class BankRail:
     async def void(self, request: VoidRequest) -> Outcome:
         return await self._bank.take(self._name, Operation.VOID, request)
 
+    async def release(self, request: ReleaseRequest) -> Outcome:
+        return await self._bank.take(self._name, Operation.RELEASE, request)
+
+    async def extend(self, request: ExtendRequest) -> Outcome:
+        return await self._bank.take(self._name, Operation.EXTEND, request)
+
     async def reverse(self, request: ReverseRequest) -> Outcome:
         return await self._bank.take(self._name, Operation.REVERSE, request)
 
@@ -348,6 +384,24 @@ class BankRail:
 
     async def payout(self, request: PayoutRequest) -> Outcome:
         return await self._bank.take(self._name, Operation.PAYOUT, request)
+
+    async def name_of(self, payee: Payee) -> NameFound | None:
+        if self._bank.nameless:
+            self._bank.nameless -= 1
+            return None
+        return NameFound(name=payee.name)
+
+    async def create_mandate(self, request: MandateRequest) -> Outcome:
+        return await self._bank.take(self._name, Operation.MANDATE, request)
+
+    async def revoke_mandate(self, request: MandateRevokeRequest) -> Outcome:
+        return await self._bank.take(self._name, Operation.MANDATE_REVOKE, request)
+
+    async def notify_payer(self, notice: MandateNotice) -> bool:
+        return notice.mandate in self._bank.records
+
+    async def mandate(self, reference: str) -> RailMandate | None:
+        return None  # its payers do nothing by themselves
 
     async def enquire(self, reference: str) -> Outcome:
         return await self._bank.enquire(reference)

@@ -10,7 +10,14 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from tests.simulation.bank import Record
+from tests.simulation.model_deemed import Deeming
+from tests.simulation.model_escrows import Escrow
+from tests.simulation.model_holds import extended
 from tests.simulation.model_late import Lateness
+from tests.simulation.model_mandates import Execution, Mandate
+from tests.simulation.model_payouts import Beneficiary, Payout
+from tests.simulation.model_transfers import People, Transfer
+from tests.simulation.model_wallets import Load, Money, Purse
 from tests.simulation.things import (
     Attempt,
     Dispute,
@@ -41,7 +48,7 @@ def day_of(at: datetime) -> date:
     return at.astimezone(INDIA).date()
 
 
-class Model(Lateness):
+class Model(Lateness, Deeming):
     """Everything we expect, and how each answer of the bank changes it."""
 
     def __init__(self, daily_limit: int) -> None:
@@ -52,10 +59,21 @@ class Model(Lateness):
         self.intents: dict[str, Intent] = {}
         self.disputes: dict[str, Dispute] = {}
         self.settlements: list[Settlement] = []
+        self.mandates: list[Mandate] = []
+        self.executions: list[Execution] = []
+        self.beneficiaries: list[Beneficiary] = []
+        self.payouts: list[Payout] = []
+        self.scheduled: tuple[datetime, Payout] | None = None  # the one that waits for its time
+        self.people = People()
+        self.transfers: list[Transfer] = []
+        self.purses: list[Purse] = []
         self.attempts: dict[str, Attempt] = {}
         self.spent: Counter[tuple[str, date]] = Counter()
+        self.counted: Counter[str] = Counter()  # of handles and delegations
         self.receivable: Counter[str] = Counter()  # by rail: taken minus given back
         self.daily_limit = daily_limit
+        self.escrows: list[Escrow] = []
+        self.money = Money(self.receivable, self.suspense)
 
     # ── requests that were taken in ──────────────────────────────────────────────────────
 
@@ -71,7 +89,7 @@ class Model(Lateness):
                 self.begun(of, reference)
             case "authorize", Payment():
                 of.authorization, of.rail = reference, record.rail  # the last one counts
-            case "capture", Payment():
+            case "capture" | "release", Payment():
                 of.capture_open += amount
             case "void", Payment():
                 of.capture_open = of.authorized - of.captured
@@ -84,6 +102,8 @@ class Model(Lateness):
 
     def spend(self, payment: Payment, sign: int = 1) -> None:
         self.spent[payment.payer, day_of(payment.created_at)] += sign * payment.amount
+        for counter, amount in payment.takes.items():
+            self.counted[counter] += sign * amount
 
     def would_pass_limit(self, payer: str, amount: int, at: datetime) -> bool:
         return self.spent[payer, day_of(at)] + amount > self.daily_limit
@@ -120,12 +140,24 @@ class Model(Lateness):
                 self._refund(refund, attempt, kind, now)
             case "payout", Settlement() as settlement:
                 self._payout(settlement, kind)
+            case "payout", Payout() as payout:
+                payout.ended(kind)
+            case operation, Transfer() as transfer:
+                transfer.told(operation, kind)
+            case operation, Load() as load:
+                load.told(operation, attempt.amount, kind, now)
             case operation, Payment() as payment:
                 return self._operate(operation, payment, attempt, kind, now)
         return True
 
     def _authorize(self, payment: Payment, attempt: Attempt, kind: str, now: datetime) -> None:
         current = payment.authorization == attempt.reference and payment.status in UNDER_WAY
+        if payment.deemed and payment.authorization == attempt.reference:
+            self.last_word(payment, attempt, kind, now)
+            return
+        if kind == "deemed" and current and not payment.manual:
+            self.deemed(payment, attempt, now)
+            return
         if kind == "approved" and not current:
             self.came(payment, attempt, now)
         elif kind == "approved":
@@ -137,7 +169,11 @@ class Model(Lateness):
                 payment.status = "captured"
                 self._capture(payment, attempt.amount, now)
         elif current:
-            after = {"pending": "requires_action", "unknown": "unknown"}
+            after = {
+                "pending": "requires_action",
+                "unknown": "unknown",
+                "deemed": "unknown",  # what only holds money waits for the last word
+            }
             payment.status = after.get(kind, "failed")
             if kind in NO:
                 self.spend(payment, -1)
@@ -157,6 +193,8 @@ class Model(Lateness):
                 self._capture(payment, attempt.amount, now)
             case "capture", "declined" | "failed" if payment.status in {"authorized", *HAS_MONEY}:
                 payment.capture_open -= attempt.amount
+            case "release" | "extend", _:
+                return self._keep(operation, payment, attempt, kind)
             case "void", "approved" if payment.status in {"requires_action", "authorized"}:
                 payment.status = "canceled"
                 self._release(payment)
@@ -166,13 +204,24 @@ class Model(Lateness):
                 "authorized",
             }:
                 payment.capture_open = 0
-            case "reverse", "approved":
-                self._reverse(payment, attempt.amount, now)
-            case "reverse", "declined" | "failed":
-                payment.refund_open -= attempt.amount
-                payment.capture_open = 0
+            case "reverse", _:
+                return self._reversal(payment, attempt, kind, now)
             case _:
                 return False
+        return True
+
+    def _reversal(self, payment: Payment, attempt: Attempt, kind: str, now: datetime) -> bool:
+        by_itself = payment.status == "reversed"  # the bank has sent it back
+        if kind == "approved" and by_itself:
+            self.unplaced(payment, attempt, -1)
+            payment.unplaced_back += attempt.amount
+        elif kind == "approved":
+            self._reverse(payment, attempt.amount, now)
+        elif kind in NO and not by_itself:
+            payment.refund_open -= attempt.amount
+            payment.capture_open = 0
+        else:
+            return False
         return True
 
     def _capture(self, payment: Payment, amount: int, now: datetime) -> None:
@@ -186,6 +235,30 @@ class Model(Lateness):
         self._move(payment.merchant, at, "fees", fee - payment.fee)
         self._move(payment.merchant, at, "tax", tax - payment.tax)
         payment.fee, payment.tax = fee, tax
+
+    def _keep(self, operation: str, payment: Payment, attempt: Attempt, kind: str) -> bool:
+        """What is done to money that is held, beside taking it."""
+        match operation, kind:
+            case "release", "approved":
+                self._let_go(payment, attempt.amount)
+            case "release", "declined" | "failed":
+                payment.capture_open -= attempt.amount
+            case "extend", "approved" if payment.status in {"authorized", *HAS_MONEY}:
+                extended(payment, attempt.sent_at)
+            case _:
+                return False
+        return True
+
+    def _let_go(self, payment: Payment, amount: int) -> None:
+        """A part of what is held; with the last of it a payment may be over."""
+        payment.capture_open -= amount
+        payment.authorized -= amount
+        self.merchants[payment.merchant].held -= amount
+        if not payment.authorized:
+            payment.status = "canceled"
+            self.spend(payment, -1)
+        elif payment.authorized == payment.captured == payment.refunded:
+            payment.status = "refunded"
 
     def _release(self, payment: Payment) -> None:
         self.merchants[payment.merchant].held -= payment.authorized - payment.captured
@@ -210,7 +283,8 @@ class Model(Lateness):
             payment.refunded += attempt.amount
             self.receivable[payment.rail] -= attempt.amount
             whole = payment.refunded == payment.captured == payment.authorized
-            payment.status = "refunded" if whole else "partially_refunded"
+            if payment.status != "reversed":
+                payment.status = "refunded" if whole else "partially_refunded"
         elif kind in NO:
             refund.status = "failed"
             payment.refund_open -= attempt.amount
@@ -258,6 +332,10 @@ class Model(Lateness):
             if dispute.status == "needs_response" and now >= dispute.respond_by:
                 dispute.status = "under_review"
 
+    def moved(self, merchant: str, at: datetime, what: str, amount: int) -> None:
+        """What moved a merchant's money without a bank: a payment from a wallet."""
+        self._move(merchant, at, what, amount)
+
     # ── days ─────────────────────────────────────────────────────────────────────────────
 
     def _move(self, merchant: str, at: datetime, what: str, amount: int) -> None:
@@ -300,6 +378,9 @@ class Model(Lateness):
             book.due = Counter()
             book.reserve += owed["reserve"]
             book.tds += owed["tds"]
+            if book.on_demand:
+                made.status = "payable"
+                book.payable += payout
             taken = payout + owed["reserve"] + owed["tds"]
             book.balance -= taken
             book.carried -= taken
@@ -319,7 +400,11 @@ class Model(Lateness):
         for payment in self.payments.values():
             due = payment.expires_at is not None and now >= payment.expires_at
             left = payment.authorized - payment.captured
-            if not due or not left or payment.capture_open or payment.refund_open:
+            asked = any(
+                each.open and each.operation == "extend" and each.of is payment
+                for each in self.attempts.values()
+            )
+            if not due or not left or payment.capture_open or payment.refund_open or asked:
                 continue
             if payment.status == "authorized":
                 self._release(payment)

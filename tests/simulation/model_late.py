@@ -8,6 +8,9 @@ for it, and waits in suspense where there is none.
 from collections import Counter
 from datetime import datetime, timedelta
 
+from tests.simulation.model_payouts import Payout
+from tests.simulation.model_transfers import Transfer
+from tests.simulation.model_wallets import Load
 from tests.simulation.things import Attempt, LateItem, Merchant, Payment, Refund, Settlement
 
 HAS_MONEY = {"captured", "partially_refunded"}
@@ -74,16 +77,28 @@ class Lateness:
         match attempt.operation, attempt.of:
             case "return", LateItem() as item:
                 self.gave_back(item, attempt, "approved", now)
-            case "authorize", Payment() as payment:
-                self.came(payment, attempt, now)
-            case "capture", Payment() as payment:
-                self._late_capture(payment, attempt, now)
-            case "void", Payment() as payment:
-                self._late_void(payment, attempt, now)
-            case "reverse", Payment() as payment:
-                self._late_reversal(payment, attempt, now)
+            case "authorize", Payment() as payment if (
+                payment.deemed and payment.authorization == attempt.reference
+            ):
+                self.taken_again(payment, attempt)
+            case operation, Payment() as payment:
+                late = {
+                    "authorize": self.came,
+                    "capture": self._late_capture,
+                    "void": self._late_void,
+                    "release": self._late_release,
+                    "extend": self._late_extension,
+                    "reverse": self._late_reversal,
+                }
+                late[operation](payment, attempt, now)
             case "refund", Refund() as refund:
                 self._late_refund(refund, attempt, now)
+            case "payout", Payout() as payout:
+                payout.found()
+            case operation, Transfer() as transfer:
+                transfer.told(operation, "approved")
+            case operation, Load() as load:
+                load.turned(operation, attempt.amount)
             case "payout", Settlement() as settlement:
                 settlement.status = "paid"
                 self.merchants[settlement.merchant].payable -= settlement.payout
@@ -100,6 +115,14 @@ class Lateness:
         else:
             self.unplaced(payment, attempt, 1)
             payment.unplaced_taken += attempt.amount
+
+    def _late_release(self, payment: Payment, attempt: Attempt, now: datetime) -> None:
+        if payment.status in {"authorized", *HAS_MONEY} and attempt.amount <= payment.capturable:
+            payment.capture_open += attempt.amount
+            self._operate("release", payment, attempt, "approved", now)
+
+    def _late_extension(self, payment: Payment, attempt: Attempt, now: datetime) -> None:
+        self._operate("extend", payment, attempt, "approved", now)
 
     def _late_void(self, payment: Payment, attempt: Attempt, now: datetime) -> None:
         if payment.status in {"requires_action", "authorized"} and not payment.capture_open:
@@ -123,6 +146,9 @@ class Lateness:
         else:
             self.unplaced(payment, attempt, -1)
             payment.unplaced_back += attempt.amount
+
+    def taken_again(self, *_: object) -> None:
+        raise NotImplementedError
 
     def _operate(self, *_: object) -> bool:
         raise NotImplementedError

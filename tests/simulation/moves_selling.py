@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from tests.simulation.auditor import Objection, compare
+from tests.simulation.bank import Plan
 from tests.simulation.model import HAS_MONEY
 from tests.simulation.picking import Picking
 from tests.simulation.things import Intent, Payment, Refund
@@ -41,7 +42,7 @@ class Selling(Picking):
             return "upi", UPI
         return "card", {"type": "card", "card": {"token": self.world.cards[merchant]}}
 
-    async def _pay(self, ask: Ask, refusal: str | None) -> bool:
+    async def _pay(self, ask: Ask, refusal: str | None, plan: Plan | None = None) -> bool:
         payment = ask.payment
         if refusal is None and self.model.would_pass_limit(
             payment.payer, payment.amount, payment.created_at
@@ -49,7 +50,7 @@ class Selling(Picking):
             refusal = "limit_exceeded"
         if refusal is None:
             self.run.begin(ask)
-        await self.run.perform(ask, refusal)
+        await self.run.perform(ask, refusal, plan)
         return True
 
     async def pay(self) -> bool:

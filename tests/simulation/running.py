@@ -30,12 +30,13 @@ class Ran:
     moves: dict[str, int]
     ends: dict[str, int]  # of payments, by status
     refusals: dict[str, int]
+    debits: int = 0  # tries of executions under mandates that reached the bank
 
     def __str__(self) -> str:
         rate = self.steps / self.seconds
         return (
             f"{self.steps} steps in {self.seconds:.0f} s ({rate:.0f}/s)\nmoves: {self.moves}\n"
-            f"payments: {self.ends}\nrefusals: {self.refusals}"
+            f"payments: {self.ends}\nrefusals: {self.refusals}\ndebits: {self.debits}"
         )
 
 
@@ -82,7 +83,8 @@ async def simulate(
         raise SimulationFailed(failure)
     ends = Counter(payment.status for payment in workload.model.payments.values())
     spent = perf_counter() - started
-    return Ran(steps, spent, workload.counts, dict(ends), workload.refusals)
+    debits = sum(len(each.payments) for each in workload.model.executions)
+    return Ran(steps, spent, workload.counts, dict(ends), workload.refusals, debits)
 
 
 def _report(workload: Workload, seed: int, steps: int, error: Exception) -> str:

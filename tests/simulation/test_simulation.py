@@ -29,6 +29,7 @@ async def test_the_same_operations_every_time(database_url, owner_url, tmp_path)
         assert {"turn", "give back"} <= ran.moves.keys(), ran
         assert ran.ends.keys() >= ENDS, ran
         assert ran.refusals.keys() >= REFUSALS, ran
+        assert ran.debits, ran
 
 
 async def test_other_operations_each_time(database_url, owner_url, tmp_path):

@@ -4,6 +4,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from tests.simulation.model_holds import Hold
+
 
 @dataclass
 class Refund:
@@ -27,6 +29,7 @@ class Payment:
     created_at: datetime
     payer: str  # whose limit it takes from
     intent: "Intent | None" = None
+    hold: "Hold | None" = None
     id: str | None = None
     status: str = "processing"
     rail: str = ""
@@ -41,10 +44,12 @@ class Payment:
     late_returned: int = 0
     unplaced_taken: int = 0  # what the bank did beyond all room
     unplaced_back: int = 0
+    deemed: str = ""  # told as a success, then confirmed or sent back by the bank
     fee: int = 0
     tax: int = 0
     expires_at: datetime | None = None
     capture_days: set[date] = field(default_factory=set)
+    takes: dict[str, int] = field(default_factory=dict)  # of a handle or delegation, by counter
 
     @property
     def capturable(self) -> int:
@@ -65,6 +70,7 @@ class Payment:
             "amount_reversed": self.reversed,
             "amount_late": self.late,
             "amount_late_returned": self.late_returned,
+            "deemed": self.deemed == "deemed",
         }
 
 
@@ -185,6 +191,7 @@ class Merchant:
     reserve_days: int = 0
     tds_bps: int = 0
     min_payout: int = 1
+    on_demand: bool = False  # settlements stay payable
     carried: int = 0  # what settled periods left in the pending account
     due: Counter[str] = field(default_factory=Counter)  # and did not take, though it was due
     reserve: int = 0

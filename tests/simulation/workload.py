@@ -15,6 +15,7 @@ from typing import Any
 
 from tests.simulation.auditor import Auditor, Objection, compare
 from tests.simulation.bank import Fate, Plan, Record
+from tests.simulation.model_holds import Hold
 from tests.simulation.things import Intent, Payment, Refund
 from tests.simulation.world import Reply, World
 
@@ -52,6 +53,11 @@ class Ask:
     def payment(self) -> Payment:
         return self.of if isinstance(self.of, Payment) else self.of.payment
 
+    @property
+    def hold(self) -> Hold | None:
+        """That it is about, where it was asked by its own path."""
+        return self.payment.hold if self.path.startswith("/api/v1/holds") else None
+
     def wanted(self) -> tuple[int, str, dict[str, object]]:
         """Status, name and fields of the answer, by the model as it is now."""
         if self.intent is not None:
@@ -63,12 +69,14 @@ class Ask:
         open_ = self.of.status in {"processing", "unknown"}
         if self.operation != "pay":
             open_ = self.heard != "approved"
+        if self.hold is not None:
+            return (202 if open_ else self.done), self.hold.name, self.hold.shown(self.of)
         return (202 if open_ else self.done), self.of.name, self.of.shown()
 
     @property
     def refused_by_rail(self) -> bool:
         """A payment that was declined is a payment, a refused operation on one is no success."""
-        is_operation = self.operation in {"capture", "cancel", "reverse"}
+        is_operation = self.operation in {"capture", "cancel", "release", "extend", "reverse"}
         return is_operation and self.heard in {"declined", "failed"}
 
 
@@ -169,6 +177,9 @@ class Workload:
         client = self.world.clients[payment.merchant]
         shown = (await client.get(f"/api/v1/payments/{payment.id}")).body
         compare(payment.name, shown, payment.shown())
+        if payment.hold is not None and payment.hold.id is not None:
+            held = (await client.get(f"/api/v1/holds/{payment.hold.id}")).body
+            compare(payment.hold.name, held, payment.hold.shown(payment))
         if (payment.fee, payment.tax) != (shown["fee"], shown["tax"]):
             if not 0 < shown["fee"] <= payment.captured * 3 // 100 + 1:
                 raise Objection(f"a fee of {shown['fee']} for {payment}")
@@ -201,9 +212,9 @@ class Workload:
             hold = ""
         return Plan(fate, silent=silent, hold=hold, delay=delay, deaf=deaf)
 
-    async def perform(self, ask: Ask, refusal: str | None) -> bool:
+    async def perform(self, ask: Ask, refusal: str | None, plan: Plan | None = None) -> bool:
         """Makes a call of which the model knows whether it is taken in; True when it was."""
-        plan = self.plan()
+        plan = plan or self.plan()
         self.step.say(ask.merchant, ask.of.name, _told(ask.body), f"[{plan}]")
         asked = len(self.bank.asked)
         self.bank.plans = [plan]
@@ -295,11 +306,12 @@ class Workload:
             news = self.model.told(reference, str(kind), now, call=own)
             if own:
                 ask.heard = str(kind)
-                ask.final = news and kind in {"approved", "declined", "failed"}
+                told = kind == "deemed" and ask.payment.deemed == "deemed"
+                ask.final = news and (told or kind in {"approved", "declined", "failed"})
             attempt = self.model.attempts.get(reference)
             of = attempt.of if attempt is not None else None
             payment = of if isinstance(of, Payment) else getattr(of, "payment", None)
-            if attempt is not None and attempt.operation == "authorize" and payment.id is None:
+            if payment is not None and attempt.operation == "authorize" and payment.id is None:
                 payment = None  # nobody has told its name yet
             if isinstance(of, Refund) and of not in self.step.refunds:
                 self.step.refunds.append(of)
@@ -312,6 +324,11 @@ class Workload:
         """A return of late money begins in the commit that learns of it."""
         record = self.bank.records.get(reference)
         if record is None or reference in self.model.attempts:
+            return
+        loads = (load for purse in self.model.purses for load in purse.loads)
+        load = next((each for each in loads if each.reference == record.original), None)
+        if load is not None:
+            self.model.sent(record, load, now)
             return
         item = self.model.late.get(record.original or "")
         if item is not None and item.due_at is not None:
@@ -335,6 +352,8 @@ class Workload:
     def learn_id(self, ask: Ask, body: Mapping[str, Any]) -> None:
         of: Payment | Refund = ask.of
         id_ = body["payment_id"] if ask.intent is not None else body["id"]
+        if ask.hold is not None:
+            ask.hold.id, id_ = id_, body["payment"]
         if of.id is None:
             of.id = id_
         if ask.intent is None and of.id != id_:
@@ -394,11 +413,13 @@ class Workload:
             for reference in self.bank.waiting():  # a return that begins here may wait as well
                 self.bank.act(reference)
             kept = [each for each in self.model.late.values() if not each.returned]
+            kept += [p for p in self.model.purses if p.sweep or any(e.due for e in p.loads)]
             if not kept and not any(each.open for each in self.model.attempts.values()):
                 break
             self.world.clock.advance(timedelta(hours=7))
             await self.take("recover", _always(self.recover))
             await self.take("give back", moves["give back"][1])
+            await self.take("give back loads", moves["give back loads"][1])
         for ask in [ask for ask in self.asks if ask.of.id is None]:
             await self.take("again", _always(self.again, ask))
         await self.auditor.check_everything()

@@ -44,7 +44,7 @@ TERMS = {
     "trusted": NewTerms(
         min_payout_minor=30_00, reserve_bps=1_000, reserve_days=3, tds_section="194-O", tds_bps=100
     ),
-    "large": NewTerms(reserve_bps=333, reserve_days=7),
+    "large": NewTerms(reserve_bps=333, reserve_days=7, payouts="on_demand"),
 }
 
 
@@ -148,6 +148,7 @@ class World:
             merchant.reserve_days = terms.reserve_days or 0
             merchant.tds_bps = terms.tds_bps or 0
             merchant.min_payout = terms.min_payout_minor or 1
+            merchant.on_demand = terms.payouts == "on_demand"
             self.model.merchants[name] = merchant
             card = {"number": number, "exp_month": 12, "exp_year": 2035}
             self.cards[name] = (await client.post("/api/v1/cards/tokens", card)).body["id"]

@@ -21,6 +21,7 @@ from warehouse.breaks.rules import (
     TatRules,
 )
 from warehouse.connection import Lake
+from warehouse.macros import MEMO
 
 # Nothing is out of place in these, or it is no money that moves between rails and us.
 _NO_SUSPENSE = ("currency_mismatch", "fee_mismatch", "tax_mismatch", "status_mismatch")
@@ -125,7 +126,8 @@ def _money() -> dict[str, pl.Expr]:
     stranger = kind == "unexpected_credit"
     # Two currencies have no difference, and a status no amount: all of it is in doubt.
     whole = kind.is_in(["currency_mismatch", "status_mismatch"])
-    held = ~kind.is_in(_NO_SUSPENSE) & (stranger | pl.col("rail").is_not_null())
+    memo = pl.col("row_type").is_in(MEMO).fill_null(value=False)
+    held = ~kind.is_in(_NO_SUSPENSE) & ~memo & (stranger | pl.col("rail").is_not_null())
     announced = on_bank & held & ~stranger
     by_payout = pl.col("row_type") == "payout"
     return {

@@ -57,6 +57,7 @@ class Break:
     posted_on: date | None = None
     tat_due_on: date | None = None
     tat_per_day_minor: int | None = None
+    row_type: str | None = None
 
 
 _COLUMNS = tuple(Break.__dataclass_fields__)

@@ -1,5 +1,5 @@
 -- grain: one capture, reversal, confirmed refund or lost dispute on a rail's receivable (all but
---   captures negative)
+--   captures negative); one transfer between people, or its return (negative)
 -- owner: finance
 -- day: business_date
 CREATE TABLE stg_ledger_rows (

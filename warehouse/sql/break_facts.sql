@@ -124,7 +124,7 @@ returned AS (
         rail,
         reference
     FROM in_rail
-    WHERE kind IN ('capture', 'reversal') AND reference IN (SELECT day_breaks.reference FROM day_breaks)
+    WHERE kind IN ('capture', 'reversal', 'p2p', 'p2p_return') AND reference IN (SELECT day_breaks.reference FROM day_breaks)
     GROUP BY rail, reference
     HAVING count(DISTINCT kind) = 2 AND sum(gross_minor) = 0
 ),
@@ -184,4 +184,5 @@ LEFT JOIN sharing ON day_breaks.break_id = sharing.break_id
 LEFT JOIN heard ON day_breaks.break_id = heard.break_id
 LEFT JOIN returned
     ON day_breaks.rail = returned.rail AND day_breaks.reference = returned.reference AND day_breaks.side = 'rail'
-LEFT JOIN in_through AS through ON day_breaks.rail = through.source
+LEFT JOIN in_through AS through
+    ON through.source = CASE WHEN is_memo(day_breaks.row_type) THEN 'p2p ' ELSE '' END || day_breaks.rail

@@ -33,6 +33,8 @@ SELECT
         WHEN code = 'tax:gst:input' THEN 'GST input credit'
         WHEN code = 'tax:tds' THEN 'TDS payable'
         WHEN part[1] = 'tax' THEN upper(part[2]) || ' payable'
+        WHEN part[1] = 'p2p' AND part[3] = 'payer' THEN 'Memo: sent between people over ' || part[2]
+        WHEN part[1] = 'p2p' THEN 'Memo: received between people over ' || part[2]
         WHEN part[1] = 'costs' AND part[2] = 'rail' THEN 'Charges of rail ' || part[3]
         WHEN code = 'costs:tat' THEN 'Compensation for late reversals'
         WHEN part[1] = 'suspense' THEN 'Suspense, ' || part[2]

@@ -16,6 +16,6 @@ SELECT
         chr(10) ORDER BY reference, rrn, "type", gross_minor, fee_minor, tax_minor, net_minor, utr
     )) AS content_hash
 FROM stg_rail_rows
-WHERE settled_on = $day
+WHERE settled_on = $day AND NOT is_memo("type")
 GROUP BY rail, settlement_id, settled_on, currency
 ORDER BY rail, settlement_id, currency

@@ -15,7 +15,7 @@ WITH small AS (
         min(counterparty) AS counterparty,
         list(row_id) FILTER (in_rail.settlement_id IS NULL) AS row_ids
     FROM in_rail
-    WHERE in_rail.settlement_id IS NOT NULL OR in_rail.utr IS NOT NULL
+    WHERE (in_rail.settlement_id IS NOT NULL OR in_rail.utr IS NOT NULL) AND NOT is_memo(in_rail.kind)
     GROUP BY rail, in_rail.settlement_id, only_utr, currency, in_rail.utr
 ),
 

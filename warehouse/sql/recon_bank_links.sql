@@ -90,6 +90,8 @@ SELECT
 FROM named
 INNER JOIN in_bank AS line ON named.line_no = line.rowid
 INNER JOIN recon_bank_expected AS expected ON named.node = expected.node
+-- A payout and the bank's sending it back go by one name: the direction tells them apart.
+WHERE expected.kind <> 'payout' OR sign(line.amount_minor) = sign(expected.amount_minor)
 GROUP BY named.line_no, named.node, line.currency, expected.currency
 -- A settlement that pays in two currencies is two movements: a line means the one in its own.
 QUALIFY is_same_currency OR NOT bool_or(is_same_currency) OVER (PARTITION BY named.line_no)

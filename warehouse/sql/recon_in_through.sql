@@ -1,11 +1,12 @@
--- grain: one rail, or '*bank' for our accounts: the last day that its files, all theirs, told of
+-- grain: one rail, its transfers between people (a file of its own: 'p2p ' before its name), or
+--   '*bank' for our accounts: the last day that its files, all theirs, told of
 -- inputs: raw_rail_rows, raw_bank_balances, raw_bank_files
 -- owner: finance
 SELECT
-    rail AS source,
+    CASE WHEN is_memo(row_type) THEN 'p2p ' ELSE '' END || rail AS source,
     max(settled_on) AS through
 FROM raw_rail_rows
-GROUP BY rail
+GROUP BY source
 UNION ALL
 SELECT
     '*bank' AS source,

@@ -57,7 +57,8 @@ dated AS (
         ON own.rail IS NOT DISTINCT FROM coalesce(grouped.ledger_rail, grouped.rail) AND own.day = grouped.due_on
     LEFT JOIN in_tolerance AS tolerance
         ON tolerance.rail IS NOT DISTINCT FROM coalesce(grouped.ledger_rail, grouped.rail)
-    LEFT JOIN in_through AS heard ON heard.source = grouped.rail
+    LEFT JOIN in_through AS heard
+        ON heard.source = CASE WHEN is_memo(grouped.kind) THEN 'p2p ' ELSE '' END || grouped.rail
     LEFT JOIN recon_rail_returns AS returns
         ON grouped.key = returns.key AND grouped.kind = returns.kind AND grouped.currency = returns.currency
 )
@@ -82,7 +83,7 @@ SELECT
         ) THEN 'fee_mismatch'
         WHEN ledger_copies > 0 AND rail_copies > 0 AND right_tax_minor <> tax_minor THEN 'tax_mismatch'
         WHEN ledger_copies > 0 AND rail_copies > 0 AND booked_tax_minor <> abs(tax_minor) THEN 'tax_mismatch'
-        WHEN kind = 'reversal' AND (ledger_copies = 0 OR rail_copies = 0 AND is_due) THEN 'reversed_unpaired'
+        WHEN kind IN ('reversal', 'p2p_return') AND (ledger_copies = 0 OR rail_copies = 0 AND is_due) THEN 'reversed_unpaired'
         WHEN ledger_copies > 0
             AND (settled_on > last_in_window OR first_settled_on < ledger_day - $early_days::INTEGER) THEN 'timing'
         WHEN ledger_copies = 0 AND rail_copies > 0 THEN 'missing_internal'

@@ -10,6 +10,7 @@ SELECT
 FROM in_bank AS line
 INNER JOIN in_rail AS rail
     ON line.currency = rail.currency AND rail.settlement_id IS NULL AND rail.utr IS NULL AND rail.net_minor <> 0
+        AND NOT is_memo(rail.kind)
 INNER JOIN in_due ON in_due.rail IS NOT DISTINCT FROM rail.rail AND in_due.day = rail.day
 ANTI JOIN recon_bank_links AS named ON line.rowid = named.line_no
 WHERE line.day BETWEEN rail.day AND in_due.bank_last

@@ -67,12 +67,17 @@ SELECT
     currency,
     -- Captures less reversals; what nobody has named yet shows here too, and in no other sum.
     CASE
-        WHEN kind LIKE 'refund%' OR kind LIKE 'dispute%' OR kind = 'reserve_released' THEN 0
+        WHEN
+            kind LIKE 'refund%' OR kind LIKE 'dispute%' OR kind = 'reserve_released'
+            OR starts_with(kind, 'escrow_')
+            THEN 0
         ELSE before_charges
     END AS gross_minor,
     CASE WHEN kind LIKE 'refund%' THEN -before_charges ELSE 0 END AS refund_minor,
     CASE WHEN kind LIKE 'dispute%' THEN -before_charges ELSE 0 END AS dispute_minor,
-    CASE WHEN kind = 'reserve_released' THEN before_charges ELSE 0 END AS released_minor,
+    -- What came free of a reserve or an escrow, less what was set aside in one.
+    CASE WHEN kind = 'reserve_released' OR starts_with(kind, 'escrow_') THEN before_charges ELSE 0 END
+        AS released_minor,
     fee_minor,
     tax_minor,
     net_minor,

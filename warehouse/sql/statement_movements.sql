@@ -121,11 +121,13 @@ SELECT
     ) AS rail_reference,
     CASE
         WHEN posted.kind IN ('capture', 'payout_sent', 'payout_found') THEN NULL
-        WHEN posted.kind IN ('payout_returned', 'payout_found_returned') THEN caused.began_on
+        WHEN posted.kind IN ('payout_returned', 'payout_found_returned', 'payout_sent_back') THEN caused.began_on
         ELSE payment.began_on
     END AS original_date,
     coalesce(refund.reason, caused.reason, '') AS reason,
     coalesce(caused.reason_code, caused.failure, '') AS reason_code,
+    coalesce(posted.metadata ->> '$.payout_id', '') AS payout_id,
+    coalesce(posted.metadata ->> '$.beneficiary_mask', '') AS beneficiary,
     coalesce(posted.metadata ->> '$.beneficiary_ifsc', '') AS ifsc,
     coalesce(posted.metadata ->> '$.beneficiary_last4', '') AS account_last4,
     coalesce(posted.metadata ->> '$.period_start', posted.metadata ->> '$.settled_date')::DATE AS settled_from,

@@ -27,7 +27,7 @@ state AS (
         AND event_type NOT IN (
             'payment.capture_failed', 'payment.void_failed', 'payment.refund_failed', 'payment.reversal_failed',
             'payment.authorization_released', 'payment.late_money', 'payment.late_money_returned',
-            'payment.late_return_failed', 'payment.unplaced_money'
+            'payment.late_return_failed', 'payment.unplaced_money', 'payment.credit_confirmed'
         )
     GROUP BY aggregate_id
 ),
@@ -48,7 +48,8 @@ SELECT
     created.merchant_id,
     $day AS business_date,
     created.at_time AS created_at,
-    replace(state.event_type, 'payment.', '') AS state,
+    -- What a bank sent back counts as reversed.
+    replace(replace(state.event_type, 'payment.returned', 'payment.reversed'), 'payment.', '') AS state,
     state.state_at,
     totals.version,
     (created.data ->> '$.amount')::BIGINT AS amount_minor,

@@ -1,4 +1,4 @@
--- grain: one payout sent on the day (positive: what leaves the bank)
+-- grain: one payout sent on the day (positive: what leaves the bank), or sent back by the bank (negative)
 -- inputs: raw_entries, raw_transactions, raw_accounts
 -- owner: finance
 SELECT
@@ -16,7 +16,7 @@ INNER JOIN raw_transactions AS posted
 INNER JOIN raw_accounts AS account ON entry.account_id = account.id
 WHERE entry.business_date = $day
     AND entry.layer = 'posted'
-    AND posted.kind IN ('payout_sent', 'payout_found', 'unplaced_payout')
+    AND posted.kind IN ('payout_sent', 'payout_found', 'unplaced_payout', 'payout_sent_back')
     AND account.code LIKE 'payouts:%:in_transit'
     -- What the bank refused never left it: no line is to be expected. What it had paid after all, or
     -- paid twice, did.

@@ -41,6 +41,8 @@ class Movement(msgspec.Struct, frozen=True, kw_only=True):
     original_date: dt.date | None = None
     reason: str = ""
     reason_code: str = ""
+    payout_id: str = ""  # of one that the merchant ordered
+    beneficiary: str = ""  # masked
     ifsc: str = ""
     account_last4: str = ""
     settled_from: dt.date | None = None
@@ -75,15 +77,19 @@ _TITLES: Final = {
     "payout_returned": "Payout returned by the bank",
     "payout_found": "Payout to your bank account",
     "payout_found_returned": "Payout returned by the bank",
+    "payout_sent_back": "Payout returned by the bank",
     "reversal": "Payment reversed",
     "dispute_lost": "Dispute lost",
     "fee_returned": "Fee returned with a refund",
     "cutover": "Balance settled before this system",
+    "escrow_released": "Released from escrow",
 }
+_ORDERED: Final = "Payout to a beneficiary"  # in the place of the merchant's own account
 # Transactions that are nothing but a charge, or the return of one: their first line is the fee.
 CHARGES: Final = frozenset({"fee", "dispute_fee", "fee_returned"})
 MDR: Final = "Merchant discount rate"
 _CHARGE_NAMES: Final = {"dispute_fee": "Dispute fee"}
+_SENT: Final = frozenset({"payout_sent", "payout_found"})
 _REASONS: Final = {
     "refund_requested": "Refund asked for by the merchant",
     "refund_failed": "The refund did not reach the payer",
@@ -92,6 +98,7 @@ _REASONS: Final = {
     "payout_returned": "Not credited by the bank",
     "payout_found": "Credited by the bank after it had said no",
     "payout_found_returned": "Not credited by the bank",
+    "payout_sent_back": "Sent back by the beneficiary's bank",
 }
 _NETWORKS: Final = {
     "visa": "Visa",
@@ -200,10 +207,14 @@ def _title(movement: Movement) -> str:
     plain = movement.kind.replace("_", " ").capitalize()
     title = _CHARGE_NAMES.get(movement.kind) or _TITLES.get(movement.kind, plain)
     words = [title]
-    if movement.kind.startswith("payout_"):
+    if movement.payout_id:
+        words = [_ORDERED if movement.kind in _SENT else title, movement.payout_id]
+    elif movement.kind.startswith("payout_"):
         words += _settled(movement)
     elif movement.dispute_id:
         words.append(movement.dispute_id)
+    elif movement.kind.startswith("escrow_"):
+        words.append(movement.reference)
     return ", ".join(words)
 
 
@@ -219,9 +230,12 @@ def _settled(movement: Movement) -> list[str]:
 
 def _mode(movement: Movement) -> str:
     if movement.kind.startswith("payout"):
-        return _payout_mode(movement.rail_reference)
+        by_upi = "@" in movement.beneficiary
+        return "UPI" if by_upi else _payout_mode(movement.rail_reference)
     if movement.kind.startswith("dispute"):
         return "Dispute"
+    if movement.kind.startswith("escrow_"):
+        return "Escrow"
     if movement.method == "upi":
         return "UPI"
     if movement.method == "card":
@@ -240,6 +254,8 @@ def _counterparty(movement: Movement) -> str:
     """As far as it may be shown: a payer's bank handle or last four digits, a payout's bank."""
     if movement.kind.startswith("payout"):
         account = f"account ending {movement.account_last4}" if movement.account_last4 else ""
+        if "@" in movement.beneficiary:
+            return movement.beneficiary
         return ", ".join(filter(None, (movement.ifsc, account)))
     if movement.method == "upi":
         _, at, handle = movement.instrument.rpartition("@")

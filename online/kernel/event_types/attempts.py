@@ -7,7 +7,10 @@ from online.kernel.event import Event
 
 
 class AttemptSent(Event, frozen=True, kw_only=True):
-    """Committed before the rail is called."""
+    """Committed before the rail is called.
+
+    `order_id`: the TypeID of what ordered it, where that is no payment, refund or settlement.
+    """
 
     TYPE: ClassVar[str] = "attempt.sent"
     operation: str
@@ -20,6 +23,7 @@ class AttemptSent(Event, frozen=True, kw_only=True):
     settlement_id: str | None = None
     original_id: str | None = None
     next_enquiry_at: datetime | None = None
+    order_id: str | None = None
 
 
 class AttemptOutcome(Event, frozen=True, kw_only=True):
@@ -51,6 +55,12 @@ class AttemptDeclined(AttemptOutcome, frozen=True, kw_only=True):
 
 class AttemptFailed(AttemptOutcome, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "attempt.failed"
+
+
+class AttemptDeemed(AttemptOutcome, frozen=True, kw_only=True):
+    """The payer was debited; whether the payee's bank has the money, the switch says later."""
+
+    TYPE: ClassVar[str] = "attempt.deemed"
 
 
 class AttemptUnknown(AttemptOutcome, frozen=True, kw_only=True):

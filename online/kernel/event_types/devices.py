@@ -44,6 +44,13 @@ class DeviceProofFailed(Event, frozen=True, kw_only=True):
     blocked_until: datetime | None = None
 
 
+class DeviceBlocked(Event, frozen=True, kw_only=True):
+    """One challenge too many was asked for, and none was answered."""
+
+    TYPE: ClassVar[str] = "device.blocked"
+    blocked_until: datetime
+
+
 class DeviceVerified(Event, frozen=True, kw_only=True):
     """The holder of the private key answered the challenge."""
 

@@ -45,6 +45,12 @@ class SettlementCarried(Event, frozen=True, kw_only=True):
     carried_out: int
 
 
+class SettlementMadePayable(Event, frozen=True, kw_only=True):
+    """Nothing is sent: by contract the merchant pays it out itself, when and where it likes."""
+
+    TYPE: ClassVar[str] = "settlement.made_payable"
+
+
 class SettlementReserveReleased(Event, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "settlement.reserve_released"
     amount: int

@@ -1,12 +1,29 @@
 """What happens to a payment."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, ClassVar
+
+from msgspec import Struct
 
 from online.kernel.event import Event
 
 
+class LimitTaken(Struct, frozen=True, omit_defaults=True):
+    """What a payment took of a counter, and gives back if it comes to nothing. `source` names the
+    dated rule behind the cap; `subject` is an id or a keyed hash."""
+
+    rule: str
+    subject: str
+    window_start: date
+    amount: int
+    cap: int
+    source: str = ""
+
+
 class PaymentCreated(Event, frozen=True, kw_only=True):
+    """`limits` is what it took of counters (not known of old payments), `limit_rules` every dated
+    rule that let it pass; `authority` what it is paid under beside the payer's own yes."""
+
     TYPE: ClassVar[str] = "payment.created"
     merchant_id: str
     mcc: str
@@ -23,6 +40,12 @@ class PaymentCreated(Event, frozen=True, kw_only=True):
     ip_hash: str | None = None
     funding: str | None = None
     card: dict[str, Any] | None = None
+    limits: tuple[LimitTaken, ...] | None = None
+    limit_rules: tuple[str, ...] = ()
+    authority: dict[str, Any] | None = None
+    purpose: str | None = None
+    flow: str | None = None
+    hold: dict[str, Any] | None = None
 
 
 class _Decided(Event, frozen=True, kw_only=True):
@@ -98,6 +121,7 @@ class PaymentCaptured(Event, frozen=True, kw_only=True):
     captured_total: int
     funding: str | None = None
     card_checks: dict[str, Any] | None = None
+    deemed: bool = False
 
 
 class PaymentFailed(Event, frozen=True, kw_only=True):
@@ -156,6 +180,29 @@ class PaymentReversed(Event, frozen=True, kw_only=True):
     tax: int = 0
 
 
+class PaymentCreditConfirmed(Event, frozen=True, kw_only=True):
+    """The payee's bank has the money of a deemed capture: a TCC of the switch."""
+
+    TYPE: ClassVar[str] = "payment.credit_confirmed"
+    attempt_id: str
+    code: str | None = None
+
+
+class PaymentReturned(Event, frozen=True, kw_only=True):
+    """The bank sent a deemed capture back to the payer: a RET of the switch. `amount` was the
+    merchant's still, `unplaced` was refunded before or is being refunded; `taken_over` was held
+    by a reversal under way."""
+
+    TYPE: ClassVar[str] = "payment.returned"
+    attempt_id: str
+    amount: int
+    unplaced: int = 0
+    taken_over: int = 0
+    fee: int = 0
+    tax: int = 0
+    code: str | None = None
+
+
 class PaymentVoidRequested(Event, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "payment.void_requested"
     attempt_id: str
@@ -176,10 +223,56 @@ class PaymentCanceled(Event, frozen=True, kw_only=True):
     reason: str | None = None
 
 
+class PaymentReleaseRequested(Event, frozen=True, kw_only=True):
+    """A part of an authorization is to be let go; nobody can capture it from here."""
+
+    TYPE: ClassVar[str] = "payment.release_requested"
+    attempt_id: str
+    amount: int
+
+
+class PaymentReleaseFailed(Event, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "payment.release_failed"
+    attempt_id: str
+    amount: int
+    code: str | None = None
+
+
 class PaymentAuthorizationReleased(Event, frozen=True, kw_only=True):
-    """What was not captured of an authorization went back to the payer with its expiry."""
+    """What was not captured of an authorization went back to the payer: with its expiry, or by an
+    attempt that let this part of it go."""
 
     TYPE: ClassVar[str] = "payment.authorization_released"
+    amount: int
+    attempt_id: str | None = None
+
+
+class PaymentExtensionRequested(Event, frozen=True, kw_only=True):
+    """The rail is asked to keep the payer's money for longer; it does not expire meanwhile."""
+
+    TYPE: ClassVar[str] = "payment.extension_requested"
+    attempt_id: str
+
+
+class PaymentExtensionFailed(Event, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "payment.extension_failed"
+    attempt_id: str
+    code: str | None = None
+
+
+class PaymentAuthorizationExtended(Event, frozen=True, kw_only=True):
+    """Without an attempt where the network's rule asks nobody."""
+
+    TYPE: ClassVar[str] = "payment.authorization_extended"
+    expires_at: datetime
+    attempt_id: str | None = None
+
+
+class PaymentEscrowed(Event, frozen=True, kw_only=True):
+    """So much of what was captured went into escrow."""
+
+    TYPE: ClassVar[str] = "payment.escrowed"
+    escrow_id: str
     amount: int
 
 

@@ -15,6 +15,8 @@ class RefundCreated(Event, frozen=True, kw_only=True):
     rail: str
     reason: str | None = None
     mdr_on_refund: str = "kept"  # the merchant's contract when the refund was asked for
+    escrow_id: str | None = None  # that it is taken from
+    method: str | None = None  # of the payment
 
 
 class RefundSucceeded(Event, frozen=True, kw_only=True):

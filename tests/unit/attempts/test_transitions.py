@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 
 from online.attempts.domain import (
     OVER,
@@ -23,20 +24,27 @@ from online.rails.domain import Outcome, OutcomeKind
 from tests.builders import AT, an, attempt, occurred, uid
 from tests.unit.machines import as_rows, leads_to, reachable, without_exit
 
-OUTCOMES = {name: name for name in ("succeeded", "declined", "failed", "pending", "unknown")}
+OUTCOMES = {
+    name: name for name in ("succeeded", "declined", "failed", "pending", "unknown", "deemed")
+}
+LAST = {name: name for name in ("succeeded", "declined", "failed", "deemed")}
 TABLE = {
     "nothing": {"sent": "sent"},
     "sent": OUTCOMES,
     "pending": OUTCOMES,
     "unknown": OUTCOMES,
+    # Told as a success: it is never unknown again.
+    "deemed": LAST,
     # What had counted as not done turns out done; the other way round reconciliation tells.
     "failed": {"succeeded": "succeeded"},
     "declined": {"succeeded": "succeeded"},
 }
+OPEN_KINDS = (OutcomeKind.PENDING, OutcomeKind.UNKNOWN, OutcomeKind.DEEMED)
 PACE = Pace(max_enquiries=3, min_interval=timedelta(seconds=90))
 SCHEDULE = Schedule(
     unknown=PACE,
     pending=PACE,
+    deemed=PACE,
     not_found_final_after=timedelta(seconds=300),
     answer_within=timedelta(seconds=30),
 )
@@ -158,3 +166,25 @@ def test_a_yes_after_a_no_says_that_it_is_late(status, late):
 )
 def test_who_records_what_became_of_an_attempt(fields, slice_):
     assert attempt(**fields).ordered_by == slice_
+
+
+@pytest.mark.parametrize("kind", [*OPEN_KINDS, OutcomeKind.NOT_FOUND])
+def test_what_is_deemed_stays_so_until_the_last_word(kind):
+    """Not even a rail that knows nothing of it any more makes it fail."""
+    deemed = attempt(status=Status.DEEMED)
+    said = settle(deemed, Outcome(kind=kind, code="x"), SCHEDULE, AT + timedelta(days=9))
+    assert said.kind is OutcomeKind.DEEMED
+
+
+@pytest.mark.parametrize("operation", ["capture", "void", "reverse", "refund", "payout"])
+def test_only_a_payment_is_deemed(operation):
+    told = settle(
+        attempt(operation=operation), Outcome(kind=OutcomeKind.DEEMED, code="RB"), SCHEDULE, AT
+    )
+    assert told.kind is OutcomeKind.UNKNOWN
+
+
+def test_a_bank_is_asked_to_confirm_at_a_pace_of_its_own():
+    slow = structs.replace(SCHEDULE, deemed=Pace(max_enquiries=3, min_interval=timedelta(hours=6)))
+    assert slow.next(OutcomeKind.DEEMED, 0, AT) == AT + timedelta(hours=6)
+    assert slow.next(OutcomeKind.UNKNOWN, 0, AT) == AT + timedelta(seconds=90)

@@ -16,6 +16,7 @@ from online.devices.domain import (
     DeviceBlocked,
     Status,
     apply,
+    counters,
     on_link,
     on_proof,
     settled,
@@ -31,6 +32,7 @@ RULE = BindingRule(
     cooling=timedelta(hours=24),
     block=timedelta(hours=24),
     wrong_proofs=3,
+    challenges=3,
 )
 CUSTOMER = uid("customer")
 CLAIM = Claim(
@@ -55,6 +57,7 @@ EVENTS = (
     ev.DeviceChallenged(challenge_expires_at=AT + timedelta(hours=1)),
     ev.DeviceRelinked(platform="ios", key_hash="other", challenge_expires_at=AT),
     ev.DeviceProofFailed(attempt=2),
+    ev.DeviceBlocked(blocked_until=AT + RULE.block),
     ev.DeviceVerified(cooling_until=AT + RULE.cooling),
     ev.DeviceActivated(),
     ev.DeviceSuspended(reason="lost"),
@@ -128,6 +131,10 @@ def test_nothing_becomes_active_without_a_proof_or_a_new_cooling(status):
         (device(blocked_until=after(hours=1)), {"key_hash": "other"}, AT, DeviceBlocked),
         (device(Status.REVOKED, blocked_until=after(hours=1)), {}, AT, DeviceBlocked),
         (device(blocked_until=AT), {"key_hash": "other"}, AT, ev.DeviceRelinked),
+        (device(challenges=2), {}, after(minutes=10), ev.DeviceChallenged),
+        (device(challenges=3), {}, AT, None),
+        (device(challenges=3), {}, after(minutes=10), ev.DeviceBlocked),
+        (device(challenges=3), {"key_hash": "other"}, AT, ev.DeviceBlocked),
     ],
 )
 def test_what_a_link_means(known, claim, at, event):
@@ -139,7 +146,9 @@ def test_what_a_link_means(known, claim, at, event):
         return
     found = on_link(known, claimed, RULE, at)
     assert (type(found) if found else None) is event
-    if found is not None:
+    if isinstance(found, ev.DeviceBlocked):
+        assert found.blocked_until == at + RULE.block
+    elif found is not None:
         assert found.challenge_expires_at == at + RULE.challenge
 
 
@@ -176,6 +185,65 @@ def test_another_key_does_not_reset_the_count():
     state = apply(state, occurred(EVENTS[2], version=3))
     in_time = state.challenge_expires_at - timedelta(seconds=1)
     assert on_proof(state, holds=False, rule=RULE, now=in_time).blocked_until is not None
+
+
+def test_a_fourth_challenge_blocks_and_then_the_count_starts_again():
+    state, now = device(), AT
+    for asked in (2, 3):
+        now += RULE.challenge
+        event = on_link(state, CLAIM, RULE, now)
+        state = apply(state, occurred(event, version=asked))
+        assert state.challenges == asked
+    now += RULE.challenge
+    state = apply(state, occurred(on_link(state, CLAIM, RULE, now), version=4))
+    assert (state.challenges, state.blocked_until) == (0, now + RULE.block)
+    assert on_link(state, CLAIM, RULE, now + RULE.block - timedelta(seconds=1)) is None
+    again = on_link(state, CLAIM, RULE, now + RULE.block)
+    assert apply(state, occurred(again, version=5)).challenges == 1
+
+
+def test_a_proof_forgets_the_challenges_before_it():
+    proved = apply(device(challenges=3), occurred(EVENTS[5], version=2))
+    assert (proved.status, proved.challenges) == (Status.COOLING, 0)
+
+
+def moved(before: Status | None, after: Status) -> dict[str, int]:
+    known = None if before is None else device(before)
+    sums: dict[str, int] = {}
+    for move in counters(known, device(after), places=1):
+        sums[move.rule] = sums.get(move.rule, 0) + move.delta
+    return {rule: delta for rule, delta in sums.items() if delta}
+
+
+@pytest.mark.parametrize(
+    ("before", "event", "expected"),
+    [
+        (None, ev.DeviceLinked, {}),
+        (Status.PENDING, ev.DeviceVerified, {"devices": 1}),
+        (Status.COOLING, ev.DeviceActivated, {}),
+        (Status.COOLING, ev.DeviceRelinked, {"devices": -1}),
+        (Status.ACTIVE, ev.DeviceRelinked, {"devices": -1}),
+        (Status.COOLING, ev.DeviceSuspended, {"closed": 1}),
+        (Status.ACTIVE, ev.DeviceSuspended, {"closed": 1}),
+        (Status.SUSPENDED, ev.DeviceResumed, {"closed": -1}),
+        (Status.SUSPENDED, ev.DeviceRevoked, {"devices": -1}),
+        (Status.ACTIVE, ev.DeviceRevoked, {"devices": -1, "closed": 1}),
+        (Status.PENDING, ev.DeviceRevoked, {"closed": 1}),
+    ],
+)
+def test_what_a_move_changes_beside_the_device(before, event, expected):
+    assert moved(before, TRANSITIONS[before, event]) == expected
+
+
+def test_however_a_device_moves_its_place_and_its_guard_follow_its_status():
+    """What is summed over any walk is what the last status says."""
+    for (before, _), to in TRANSITIONS.items():
+        delta = moved(before, to)
+        for rule, states in (
+            ("devices", {Status.COOLING, Status.ACTIVE, Status.SUSPENDED}),
+            ("closed", {Status.SUSPENDED, Status.REVOKED}),
+        ):
+            assert delta.get(rule, 0) == (to in states) - (before in states)
 
 
 def test_a_challenge_runs_out():

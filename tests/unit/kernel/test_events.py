@@ -44,8 +44,10 @@ def test_an_event_of_a_later_schema_is_still_read(event_type):
 def test_types_are_named_by_aggregate_and_past(event_type):
     aggregate, _, what = event_type.TYPE.partition(".")
     assert aggregate in {
-        *("intent", "payment", "attempt", "refund", "settlement", "break", "label"),
-        *("dispute", "device", "review", "risk_list", "risk_terms"),
+        *("intent", "payment", "attempt", "refund", "transfer", "settlement", "break", "label"),
+        *("dispute", "device", "review", "risk_list", "risk_terms", "hold", "escrow"),
+        *("handle", "delegation", "beneficiary", "payout", "delegation_request"),
+        *("mandate", "mandate_execution", "wallet", "top_up"),
     }
     assert what
     assert len(event_type.TYPE) <= 100

@@ -9,6 +9,7 @@ from online.ledger import accounts as chart
 from online.ledger import recipes
 from online.ledger.accounts import (
     merchant_disputed,
+    merchant_escrow,
     merchant_payable,
     merchant_pending,
     merchant_reserve,
@@ -21,9 +22,14 @@ PENDING = merchant_pending(MERCHANT, 1_000)
 PAYABLE = merchant_payable(MERCHANT)
 RESERVE = merchant_reserve(MERCHANT, "stl_1")
 DISPUTED = merchant_disputed(MERCHANT)
+ESCROW = merchant_escrow(MERCHANT, "esc_1")
+OTHER = merchant_pending(UUID(int=5))
 RECEIVABLE, REFUNDS = "rail:card_a:receivable", "refunds:card_a:payable"
 SUSPENSE = "suspense:card_a"
 PAYOUTS = "payouts:bank_hdfc:in_transit"
+
+CUSTOMER = UUID(int=5)
+LITE = chart.customer_lite(CUSTOMER, 500_000)
 
 TABLE = {
     "capture without a fee": (
@@ -50,6 +56,22 @@ TABLE = {
             ("tax:cgst", 486),
             ("tax:sgst", 486),
         ],
+    ),
+    "escrow funded": (
+        recipes.escrow_funded(PENDING, ESCROW, 1_000),
+        [(PENDING.code, -1_000), (ESCROW.code, 1_000)],
+    ),
+    "escrow released to two, the owner one of them": (
+        recipes.escrow_released(ESCROW, [(PENDING, 37), (OTHER, 963)]),
+        [(ESCROW.code, -1_000), (PENDING.code, 37), (OTHER.code, 963)],
+    ),
+    "escrow released, a party's part is nothing": (
+        recipes.escrow_released(ESCROW, [(PENDING, 0), (OTHER, 1)]),
+        [(ESCROW.code, -1), (OTHER.code, 1)],
+    ),
+    "refund out of an escrow": (
+        recipes.refund_requested("card_a", ESCROW, 600),
+        [(ESCROW.code, -600), (REFUNDS, 600)],
     ),
     "refund requested": (
         recipes.refund_requested("card_a", PENDING, 600),
@@ -140,7 +162,45 @@ TABLE = {
         [("suspense:bank", -976), ("rail:upi_hdfc:in_transit", 976)],
     ),
 }
+TABLE |= {
+    "paid from a wallet": (
+        recipes.taken(LITE, PENDING, 300_000, 3_300, Tax(igst_minor=594)),
+        [
+            (LITE.code, -300_000), (PENDING.code, 300_000), (PENDING.code, -3_894),
+            ("fees:mdr", 3_300), ("tax:igst", 594),
+        ],
+    ),
+    "reversed, owed to a wallet": (
+        recipes.given_back(
+            chart.refunds_payable("onus"), PENDING, 300_000, 3_300, Tax(igst_minor=594)
+        ),
+        [
+            ("refunds:onus:payable", 300_000), (PENDING.code, -300_000), (PENDING.code, 3_894),
+            ("fees:mdr", -3_300), ("tax:igst", -594),
+        ],
+    ),
+    "refunded into a wallet": (
+        recipes.refund_to_wallet("onus", LITE, 600),
+        [("refunds:onus:payable", -600), (LITE.code, 600)],
+    ),
+    "top-up": (
+        recipes.top_up("card_a", LITE, 600),
+        [(RECEIVABLE, -600), (LITE.code, 600)],
+    ),
+    "wallet emptied": (
+        recipes.wallet_emptied("card_a", LITE, 600),
+        [(LITE.code, -600), (REFUNDS, 600)],
+    ),
+}  # fmt: skip
 PROMISED = {
+    "top-up begun": (
+        recipes.top_up_begun("card_a", LITE, 600),
+        [(RECEIVABLE, -600), (LITE.code, 600)],
+    ),
+    "top-up ended": (
+        recipes.top_up_ended("card_a", LITE, 600),
+        [(RECEIVABLE, 600), (LITE.code, -600)],
+    ),
     "authorization": (
         recipes.authorization("card_a", PENDING, 900),
         [(RECEIVABLE, -900), (PENDING.code, 900)],

@@ -21,6 +21,7 @@ BOOKS = Books(
     pending=chart.merchant_pending(MERCHANT),
     fee=Fee(18_00, TAX),
     holds_until=AT + timedelta(days=7),
+    extended_to=AT + timedelta(days=30),
     charged=Charged(amount_minor=1_000_00, fee_minor=18_00, tax=TAX),
     at=AT,
 )
@@ -56,6 +57,13 @@ REVERSING = {
     "captured_minor": 1_000_00,
     "refund_open_minor": 1_000_00,
 }
+TWICE = ASKED | {"authorized_minor": 2_000_00}  # half of it is asked for
+EXTENDABLE = {
+    "status": Status.AUTHORIZED,
+    "capture_method": "manual",
+    "authorized_minor": 1_000_00,
+    "authorization_expires_at": AT + timedelta(days=4),
+}
 HALF_TAKEN = REVERSING | {"authorized_minor": 2_000_00, "capture_open_minor": 1_000_00}
 
 # operation, payment, answer → event, kind of posting, its legs, whether the payment has failed
@@ -84,6 +92,20 @@ TABLE = [
     ("void", ASKED, UNKNOWN, None, None, None, False),
     ("void", ASKED, NOT_FOUND, None, None, None, False),
     ("void", WAITING, APPROVED, ev.PaymentCanceled, None, None, True),  # nothing was held
+    ("release", TWICE, APPROVED, ev.PaymentAuthorizationReleased, "release", RELEASED, False),
+    ("release", TWICE, DECLINED, ev.PaymentReleaseFailed, None, None, False),
+    ("release", TWICE, FAILED, ev.PaymentReleaseFailed, None, None, False),
+    ("release", TWICE, PEND, None, None, None, False),
+    ("release", TWICE, UNKNOWN, None, None, None, False),
+    ("release", TWICE, NOT_FOUND, None, None, None, False),
+    ("release", TWICE, OutcomeKind.DEEMED, None, None, None, False),
+    ("extend", EXTENDABLE, APPROVED, ev.PaymentAuthorizationExtended, None, None, False),
+    ("extend", EXTENDABLE, DECLINED, ev.PaymentExtensionFailed, None, None, False),
+    ("extend", EXTENDABLE, FAILED, ev.PaymentExtensionFailed, None, None, False),
+    ("extend", EXTENDABLE, PEND, None, None, None, False),
+    ("extend", EXTENDABLE, UNKNOWN, None, None, None, False),
+    ("extend", EXTENDABLE, NOT_FOUND, None, None, None, False),
+    ("extend", EXTENDABLE, OutcomeKind.DEEMED, None, None, None, False),
     ("reverse", REVERSING, APPROVED, ev.PaymentReversed, "reversal", UNDONE, False),
     ("reverse", HALF_TAKEN, APPROVED, ev.PaymentReversed, "reversal", UNDONE | RELEASED, False),
     ("reverse", REVERSING, DECLINED, ev.PaymentReversalFailed, None, None, False),
@@ -118,9 +140,32 @@ def test_the_table(operation, state, kind, event, posting, legs, failed):
         apply(payment(**state), occurred(each, version=2))  # the table of moves allows it
 
 
+@pytest.mark.parametrize(
+    ("state", "ends"),
+    [
+        (ASKED, [ev.PaymentCanceled]),
+        (TWICE | {"status": Status.CAPTURED, "captured_minor": 1_000_00}, []),
+        (
+            TWICE
+            | {
+                "status": Status.PARTIALLY_REFUNDED,
+                "captured_minor": 1_000_00,
+                "refunded_minor": 1_000_00,
+            },
+            [ev.PaymentRefunded],
+        ),
+    ],
+)
+def test_the_last_part_that_is_let_go_ends_what_is_left_of_a_payment(state, ends):
+    answer = Outcome(kind=APPROVED, code="00")
+    found = effect(payment(**state), attempt(operation="release"), answer, BOOKS)
+    assert [type(e) for e in found.events] == [ev.PaymentAuthorizationReleased, *ends]
+    assert found.failed is (ends == [ev.PaymentCanceled])
+
+
 def test_the_table_has_every_operation_and_answer():
     rows = {(operation, kind) for operation, _, kind, *_ in TABLE}
-    operations = ("authorize", "capture", "void", "reverse")
+    operations = ("authorize", "capture", "void", "release", "extend", "reverse")
     assert rows == {(operation, kind) for operation in operations for kind in OutcomeKind}
 
 

@@ -17,13 +17,21 @@ OPEN = {
 }
 CAPTURING = {"capture_requested", "capture_failed"}
 REFUNDING = {"refund_requested", "refund_failed"}
-KEEPING = CAPTURING | REFUNDING | {"authorization_released"}
+# What is done to an authorization beside taking it.
+HELD = {
+    *("release_requested", "release_failed", "authorization_released"),
+    *("extension_requested", "extension_failed", "authorization_extended"),
+}
+KEEPING = CAPTURING | REFUNDING | HELD | {"escrowed"}
 REVERSING = {"reversal_requested", "reversal_failed"}
 # What comes late changes no status, wherever a payment that was sent to a rail has got to.
 LATE = {
     *("late_money", "late_return_requested", "late_return_failed", "late_money_returned"),
     "unplaced_money",
 }
+# The bank's last word on a deemed one, and a refund that was under way when it was sent back.
+CONFIRMED = {"credit_confirmed"}
+RETURNED = {"credit_confirmed", "returned", "refund_failed", "partially_refunded", "refunded"}
 NOT_SENT = {"nothing", "created", "in_review", "blocked"}
 
 MOVES = {
@@ -40,7 +48,7 @@ MOVES = {
         "expired": "expired",
     },
     "authorized": {
-        **dict.fromkeys(CAPTURING, "authorized"),
+        **dict.fromkeys(CAPTURING | HELD, "authorized"),
         "captured": "captured",
         "void_requested": "authorized",
         "void_failed": "authorized",
@@ -48,18 +56,22 @@ MOVES = {
         "expired": "expired",
     },
     "captured": {
-        **dict.fromkeys(KEEPING | REVERSING, "captured"),
+        **dict.fromkeys(KEEPING | REVERSING | CONFIRMED, "captured"),
+        "returned": "reversed",
         "captured": "captured",
         "partially_refunded": "partially_refunded",
         "refunded": "refunded",
         "reversed": "reversed",
     },
     "partially_refunded": {
-        **dict.fromkeys(KEEPING, "partially_refunded"),
+        **dict.fromkeys(KEEPING | CONFIRMED, "partially_refunded"),
+        "returned": "reversed",
         "captured": "partially_refunded",
         "partially_refunded": "partially_refunded",
         "refunded": "refunded",
     },
+    "refunded": {"credit_confirmed": "refunded", "returned": "refunded"},
+    "reversed": dict.fromkeys(RETURNED, "reversed"),
 }
 TABLE = MOVES | {
     str(status): MOVES.get(str(status), {}) | dict.fromkeys(LATE, str(status))

@@ -447,6 +447,8 @@ BAD = [
     ("raw_entries", "transaction_id", None, "always given"),
     ("stg_rail_rows", "gross_minor", -10_000, "at least 1"),
     ("stg_rail_rows", "status", "maybe", "a word we know"),
+    ("stg_rail_rows", "type", "P2P", "a word we know"),
+    ("stg_ledger_rows", "kind", "p2p_again", "a word we know"),
     ("stg_rail_rows", "reference", None, "always given"),
     ("stg_rail_rows", "fee_minor", -1, "at least 0"),
     ("stg_rail_rows", "currency", "rupees", "ISO 4217"),

@@ -2,19 +2,22 @@
 
 import re
 from collections import Counter
+from datetime import date, timedelta
 from importlib import resources
+from itertools import pairwise
 
 import pytest
 
 from online.rails.codes import Dialect, meaning, own_outcome, read_outcome, table
 from online.rails.domain import OutcomeKind
 
-APPROVED, DECLINED, FAILED, PENDING, UNKNOWN = (
+APPROVED, DECLINED, FAILED, PENDING, UNKNOWN, DEEMED = (
     OutcomeKind.APPROVED,
     OutcomeKind.DECLINED,
     OutcomeKind.FAILED,
     OutcomeKind.PENDING,
     OutcomeKind.UNKNOWN,
+    OutcomeKind.DEEMED,
 )
 
 
@@ -30,7 +33,11 @@ APPROVED, DECLINED, FAILED, PENDING, UNKNOWN = (
         # A debit or a credit that timed out may have happened, whatever the status says.
         ("upi", FAILED, "U67", UNKNOWN, "debit_timeout"),
         ("upi", DECLINED, "U68", UNKNOWN, "credit_timeout"),
-        ("upi", FAILED, "RB", UNKNOWN, "credit_unconfirmed"),
+        ("upi", FAILED, "RB", DEEMED, "credit_unconfirmed"),
+        ("upi", PENDING, "RB", DEEMED, "credit_unconfirmed"),
+        # How a deemed one ends.
+        ("upi", APPROVED, "TCC", APPROVED, None),
+        ("upi", FAILED, "RET", DECLINED, "returned_by_bank"),
         ("upi", FAILED, "BT", UNKNOWN, "bank_unavailable"),
         ("upi", APPROVED, "RB", APPROVED, None),
         # A business code never goes to another route, whatever the status says.
@@ -75,7 +82,8 @@ LISTED = {
         "business": "U02 U03 U16 U19 U66 U69 Z6 Z7 Z8 Z9 ZA ZM ZE ZG ZH ZX ZY YE YF XH XI XB XC"
         " B1 B3 B6 59 K1 CD1 CD2",
         "technical": "U01 U09 U17 U20 U30 UP UB 21",
-        "unknown": "01 U67 U68 RB BT 96 32",
+        "unknown": "01 U67 U68 BT 96 32",
+        "deemed": "RB",
     },
     "card": {
         "business": "04 05 07 12 13 14 15 36 39 41 43 46 51 52 53 54 55 57 58 59 61 62 63 64 65"
@@ -134,17 +142,37 @@ def test_what_the_networks_forbid_to_retry_is_not_retryable(code: str):
 def test_no_code_stands_twice():
     text = resources.files("online.rails").joinpath("codes.yaml").read_text(encoding="utf-8")
     for block in re.split(r"^(?=\w+:$)", text, flags=re.MULTILINE):
-        keys = re.findall(r'^  "?([\w-]+)"?: \[', block, flags=re.MULTILINE)
+        keys = re.findall(r'^  "?([\w-]+)"?:$', block, flags=re.MULTILINE)
         assert [key for key, count in Counter(keys).items() if count > 1] == []
 
 
 def test_the_table_is_whole():
     for dialect, codes in table().items():
-        for code, row in codes.items():
+        for code, rows in codes.items():
             assert isinstance(code, str), f"quote {code!r} in {dialect}: YAML reads it as a number"
-            assert row.decline_code.replace("_", "").isalpha()
-            assert row.message[0].isupper()
-            assert not (row.class_ == "unknown" and row.retryable)
+            for row in rows:
+                assert row.decline_code.replace("_", "").isalpha()
+                assert row.message[0].isupper()
+                assert row.terminal is (row.class_ in ("business", "technical"))
+                assert not (row.retryable and not row.terminal)
+
+
+def test_the_rows_of_a_code_follow_each_other_without_gap_or_overlap():
+    for codes in table().values():
+        for rows in codes.values():
+            assert rows[0].valid_from == date.min
+            assert rows[-1].valid_to == date.max
+            for before, after in pairwise(rows):
+                assert after.valid_from == before.valid_to + timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("on", "kind"), [(date(2025, 6, 29), UNKNOWN), (date(2025, 6, 30), DEEMED)]
+)
+def test_a_code_means_what_it_meant_on_its_day(on: date, kind: OutcomeKind):
+    """From 30 June 2025 on a deemed approval is told to merchants as a success."""
+    outcome = read_outcome("upi", FAILED, "RB", on=on)
+    assert (outcome.kind, outcome.decline_code) == (kind, "credit_unconfirmed")
 
 
 @pytest.mark.parametrize(

@@ -32,11 +32,23 @@ EXPECTED = {
     "callback_out_of_order": (K.PENDING, K.APPROVED),
     "callback_lost": (K.PENDING, K.APPROVED),
     "enquiry_fails": (K.UNKNOWN, K.UNKNOWN, K.UNKNOWN, K.APPROVED, K.APPROVED),
-    "debit_without_credit": (K.UNKNOWN, K.APPROVED),
-    "debit_returned": (K.UNKNOWN, K.FAILED),
+    "debit_without_credit": (K.DEEMED, K.APPROVED),
+    "debit_returned": (K.DEEMED, K.DECLINED),
     "connection_reset": (K.UNKNOWN, K.APPROVED),
     "bad_answer": (K.UNKNOWN, K.APPROVED),
     "slow": (K.APPROVED, K.APPROVED),
+    "deemed": (K.DEEMED, K.DEEMED),
+}
+
+
+# What is done to a payment is never deemed: nobody told anybody that it was a success.
+AFTERWARDS = {
+    ("debit_without_credit", "upi"): (K.DEEMED, K.APPROVED),
+    ("debit_without_credit", "card"): (K.UNKNOWN, K.APPROVED),
+    ("debit_returned", "upi"): (K.DEEMED, K.FAILED),
+    ("debit_returned", "card"): (K.UNKNOWN, K.FAILED),
+    ("deemed", "upi"): (K.DEEMED, K.APPROVED),
+    ("deemed", "card"): (K.UNKNOWN, K.APPROVED),
 }
 
 
@@ -65,5 +77,16 @@ async def test_a_refund(name: str, dialect: str):
             reference="att_2", original_reference="att_1", amount_minor=amount, currency="INR"
         )
     )
-    expected = EXPECTED[name]
+    expected = AFTERWARDS.get((name, dialect), EXPECTED[name])
     assert await learnt(rail, first, "att_2", len(expected) - 1) == list(expected)
+
+
+async def test_somebody_decides_what_is_deemed():
+    rail = InProcessRail("upi_hdfc", dialect="upi")
+    upi = Upi(flow="intent", payee_vpa="khata@hdfc", payer_vpa="deemed@khata")
+    asked = AuthorizeRequest(
+        reference="att_1", amount_minor=500, currency="INR", capture=True, upi=upi
+    )
+    assert (await rail.authorize(asked)).kind is K.DEEMED
+    rail.end_deemed("att_1", returned=True)
+    assert (await rail.enquire("att_1")).code == "RET"

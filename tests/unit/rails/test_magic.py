@@ -15,8 +15,10 @@ from online.rails.domain import (
     RefundRequest,
     ReverseRequest,
     VoidRequest,
+    VpaBeneficiary,
 )
 from online.sandbox import magic as theirs
+from online.sandbox import payees, wire
 from online.sandbox.behaviour import BEHAVIOURS, Operation, Outcome, When
 
 _SAME: Final = {"reference": "att_1", "amount_minor": 1, "currency": "INR"}
@@ -36,6 +38,8 @@ WHEN = {
     When.RESET: "silent",
     When.GARBLED: "garbled",
     When.LATER: "later",
+    When.DEEMED: "later",  # than what counts as a success meanwhile
+    When.UNDECIDED: "deemed",
     When.UNSEEN: "unseen",
     When.LOST: "lost",
     When.CHALLENGE: "challenge",
@@ -112,3 +116,22 @@ def test_amount(amount: int):
     }
     for operation, rows in by_operation.items():
         assert (amount in rows) == (operation in rule.operations)
+
+
+def both(address: str) -> tuple[Beneficiary | VpaBeneficiary, wire.Beneficiary]:
+    """The same payee for either system."""
+    if "@" in address:
+        return VpaBeneficiary(vpa=address, name="Asha"), wire.Beneficiary(vpa=address, name="Asha")
+    ifsc = "HDFC0000001"
+    return (
+        Beneficiary(account=address, ifsc=ifsc, name="Asha"),
+        wire.Beneficiary(account=address, ifsc=ifsc, name="Asha"),
+    )
+
+
+@pytest.mark.parametrize("address", [*payees.PAYEES, *payees.STRANGERS, "asha@khata", "12345678"])
+def test_payee(address: str):
+    own, theirs_ = both(address)
+    found = payees.outcome_of(theirs_, 1)
+    assert ours.of_payee(own) == (ours.ORDINARY if found is None else as_ours(found))
+    assert ours.name_of(own) == payees.name_of(theirs_)

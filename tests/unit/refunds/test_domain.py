@@ -13,7 +13,7 @@ from online.kernel import events as ev
 from online.kernel import ids
 from online.kernel.errors import IllegalMove
 from online.kernel.events import Occurred
-from online.ledger.accounts import merchant_pending
+from online.ledger.accounts import customer_lite, merchant_pending
 from online.ledger.recipes import Tax
 from online.payments.domain import Payment
 from online.payments.domain import Status as PaymentStatus
@@ -131,8 +131,9 @@ def test_events_carry_what_the_row_shows(event):
     assert back == ((5, 1) if isinstance(event, ev.RefundSucceeded) else (0, 0))
 
 
-BOOKS = outcomes.Books(pending=merchant_pending(MERCHANT, 0), at=AT)
-PENDING = merchant_pending(MERCHANT).code
+OWN = merchant_pending(MERCHANT, 0)
+BOOKS = outcomes.Books(pending=OWN, source=OWN, at=AT)
+PENDING = OWN.code
 
 
 @pytest.mark.parametrize(
@@ -175,6 +176,16 @@ def test_what_an_outcome_means(kind, status, of_refund, of_payment, posted):
         (journal,) = effect.journals
         assert {p.account.code: p.amount_minor for p in journal.postings} == posted
         assert (journal.cause, journal.reference) == (ATTEMPT, attempt().reference)
+
+
+def test_into_a_wallet_it_goes_above_the_ceiling_too():
+    books = msgspec.structs.replace(BOOKS, wallet=customer_lite(PAYMENT, 500))
+    done = Outcome(kind=OutcomeKind.APPROVED, code="00")
+    (journal,) = outcomes.effect(refund(), payment(), attempt(), done, books).journals
+    assert {p.account.code: p.amount_minor for p in journal.postings} == {
+        "refunds:upi_hdfc:payable": -600, customer_lite(PAYMENT).code: 600,
+    }  # fmt: skip
+    assert (journal.kind, journal.forced) == ("refund_to_wallet", True)
 
 
 def test_a_fee_that_goes_back_is_a_journal_of_its_own_at_confirmation_alone():

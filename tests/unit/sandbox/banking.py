@@ -56,7 +56,7 @@ class Desk:
         return answered(self.send(rail, operation, amount, original_reference=original))
 
     def payout(self, amount: int, name: str = "Sagar Kirana Stores") -> str:
-        beneficiary = wire.Beneficiary("919020000001", "UTIB0000123", name)
+        beneficiary = wire.Beneficiary(account="919020000001", ifsc="UTIB0000123", name=name)
         answered(self.send("bank_hdfc", "payout", amount, beneficiary=beneficiary))
         return self.last
 

@@ -1,7 +1,6 @@
 """A payment that waits for its payer: the card's page, the UPI links, and a void while it waits."""
 
 from datetime import timedelta
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -85,39 +84,6 @@ def test_a_void_ends_the_wait(rail: str) -> None:
     assert desk.after("void", waiting, 5_000, rail).code == "12"
     assert desk.db.execute("select count(*) from movements").fetchone() == (0,)
 
-
-@pytest.mark.parametrize(("flow", "kind"), [("intent", "upi_intent"), ("qr", "upi_qr")])
-def test_a_upi_payment_has_a_link_and_a_code(flow: str, kind: str) -> None:
-    desk = Desk()
-    part = wire.UpiPart(
-        flow,  # type: ignore[arg-type]
-        "khata@hdfcbank",
-        note="tea & more, 2×",
-        payee_name="Chai Point & Söhne",
-        mcc="5814",
-    )
-    action = answered(desk.send("upi_hdfc", "authorize", 100_000, upi=part)).next_action
-    assert action is not None
-    assert action.type == kind
-    for link, mode in ((action.link, "04"), (action.qr or "", "22")):
-        assert link.startswith("upi://pay?pa=khata@hdfcbank&")
-        assert "+" not in link
-        assert " " not in link
-        assert link.isascii()
-        fields = {name: value for name, (value,) in parse_qs(urlsplit(link).query).items()}
-        assert fields == {
-            "pa": "khata@hdfcbank",
-            "pn": "Chai Point & Söhne",
-            "mc": "5814",
-            "tid": fields["tid"],
-            "tr": desk.last,
-            "tn": "tea & more, 2×",
-            "am": "1000.00",
-            "cu": "INR",
-            "mode": mode,
-            "purpose": "00",
-        }
-        assert len(fields["tid"]) == 35
 
 
 def test_a_collect_request_is_in_the_payers_app_already() -> None:

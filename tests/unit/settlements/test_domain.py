@@ -76,6 +76,7 @@ EVENTS = (
         attempt_id=REFERENCE, amount=608, returned_on="2026-11-18", code="R03"
     ),
     ev.SettlementReserveReleased(amount=110, business_date="2027-02-14"),
+    ev.SettlementMadePayable(),
 )
 PAID = EVENTS[3]
 

@@ -65,7 +65,7 @@ class Books:
                 "INSERT INTO raw_accounts VALUES ($id, $code, 0, 'INR', 'C', $merchant, false)",
                 id=self.accounts[code],
                 code=code,
-                merchant=MERCHANT if code.startswith("merchant:") else None,
+                merchant=_owner(code),
             )
         return self.accounts[code]
 
@@ -250,3 +250,8 @@ def stage(warehouse: Warehouse, *days: date) -> None:
     for day in days:
         for table in ("stg_ledger_rows", "stg_payout_rows", "stg_rail_rows", "stg_bank_lines"):
             warehouse.replace_day(table, table, day=day)
+
+
+def _owner(code: str) -> UUID | None:
+    head, _, rest = code.partition(":")
+    return ids.decode("mrc", rest.partition(":")[0]) if head == "merchant" else None

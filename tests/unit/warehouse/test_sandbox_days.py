@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from online.kernel.clock import IST
 from online.sandbox import cycles, fault_plans, records
 from online.sandbox.rails import ACCOUNTS
@@ -24,7 +26,17 @@ DAYS = [DAY + timedelta(days=later) for later in range(4)]
 # The bank day begins on the evening before.
 BOOK_DAYS = [DAY - timedelta(days=1), *DAYS]
 PLAN = FaultPlan(
-    bank_day=DAY, seed=5, debit_without_credit=2, partial_settlement_file=2, wrong_utr=2
+    bank_day=DAY,
+    seed=5,
+    missing=5,
+    extra=5,
+    wrong_amount=5,
+    duplicate=5,
+    late=5,
+    debit_without_credit=2,
+    partial_settlement_file=2,
+    wrong_utr=2,
+    wrong_status=2,
 )
 
 
@@ -53,6 +65,15 @@ class World:
                 self.desk.send("upi_icici", "authorize", 20_000, upi=upi("decline@khata"))
             if number % 17 == 4:
                 self._late(rail, 30_000 + number)
+            if number % 3 == 0:
+                self._between_people(number)
+
+    def _between_people(self, number: int) -> None:
+        """Some are sent, some return by themselves a moment later, some are declined."""
+        payers = ("asha@ybl", "ravi@oksbi", "debit_returned@khata", "decline@khata")
+        people = replace(upi(payers[number % 7 % 4]), payee_vpa="meera@okicici")
+        rail = ("upi_hdfc", "upi_icici")[number % 2]
+        self.desk.send(rail, "authorize", 40_000 + number, upi=people, kind="p2p")
 
     def _late(self, rail: str, amount: int) -> None:
         """Approved after we had given the payment up, and returned by ourselves."""
@@ -69,6 +90,13 @@ class World:
             if moved.type == "PAYOUT":
                 legs = [("merchant:payable", -amount), ("payouts:bank_hdfc:in_transit", amount)]
                 self.books.post("payout_sent", moved.reference, legs, at)
+                continue
+            if moved.type in ("P2P", "P2P_RETURN"):
+                sent = amount if moved.type == "P2P" else -amount
+                memo = [(f"p2p:{moved.rail}:payer", -sent), (f"p2p:{moved.rail}:payee", sent)]
+                kind = "p2p" if moved.type == "P2P" else "p2p_returned"
+                about = {"transfer_id": f"trf_{moved.order_ref}"}
+                self.books.post(kind, moved.order_ref, memo, at, json.dumps(about))
                 continue
             receivable = f"rail:{moved.rail}:receivable"
             signed = amount if moved.type == "PAY" else -amount

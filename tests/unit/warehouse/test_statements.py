@@ -12,6 +12,7 @@ from warehouse.statements.build import Period, build, build_many
 from warehouse.statements.model import Line, Statement
 
 PAYABLE_TAX = "tax:tds"
+PARTY = ids.derived("merchant", "Looms")
 
 
 def statement_of(warehouse: Warehouse, snapshot: int | None = None) -> Statement:
@@ -155,6 +156,34 @@ def test_the_closing_balance_is_that_of_all_the_merchants_accounts(
     assert (held[DISPUTED], held[reserve]) == (10_000, 700)
     # What is held back within the merchant's own money is no line.
     assert "reserve_held" not in {line.kind for line in statement.lines}
+
+
+def test_a_day_with_an_escrow_foots_for_its_owner_and_for_its_party(warehouse: Warehouse) -> None:
+    """Setting aside is no line; what is released to others is one, and theirs."""
+    books = Books(warehouse)
+    copied = "INSERT INTO raw_merchants SELECT * REPLACE ($party::UUID AS id) FROM raw_merchants"
+    warehouse.execute(copied, party=PARTY)
+    books.capture("x", 10_000, noon(DAY))
+    escrow = f"merchant:{ids.encode('mrc', MERCHANT)}:escrow:esc_1"
+    mine = f"merchant:{ids.encode('mrc', PARTY)}:pending"
+    books.post("escrow_funded", "esc_1", [(PENDING, -9_000), (escrow, 9_000)], noon(DAY, minute=1))
+    funded = statement_of(warehouse)
+    assert [line.kind for line in funded.lines] == ["capture", "fee", "tax"]
+    assert (funded.parts.escrow_minor, funded.parts.pending_minor) == (9_000, 764)
+    legs = [(escrow, -5_000), (PENDING, 500), (mine, 4_500)]
+    books.post("escrow_released", "esc_1", legs, noon(NEXT_DAY))
+    owner = statement_of(warehouse)
+    party = build(warehouse, merchant_id=PARTY, start_date=DAY, end_date=NEXT_DAY)
+    assert [(x.kind, x.debit_minor, x.mode) for x in owner.lines[3:]] == [
+        ("escrow_released", 4_500, "Escrow")
+    ]
+    assert [(x.description, x.credit_minor, x.reference) for x in party.lines] == [
+        ("Released from escrow, esc_1", 4_500, "esc_1")
+    ]
+    for statement in (owner, party):
+        assert foots(statement)
+        assert statement.closing_minor == statement.parts.total_minor()
+    assert (owner.parts.escrow_minor, owner.parts.pending_minor) == (4_000, 1_264)
 
 
 def test_opening_a_dispute_changes_no_balance_and_losing_it_does(warehouse: Warehouse) -> None:
