@@ -1,4 +1,4 @@
-"""Writes the PostgreSQL query that reads every feature of one payment, as one statement.
+"""Writes the PostgreSQL query that reads every feature of payments, as one statement.
 
 Belongs here: serving's half of the feature compiler; `python -m models compile` puts its text
 into `online/risk/queries.sql`, and a test compares the two. Does not: what a feature is, and the
@@ -13,6 +13,7 @@ Three ways to read, each an index range scan with bounds that come as parameters
 A condition on a null key is a constant for the executor: what the payment has not is not read.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 
 from models.fraud.features import FEATURES, FILTERS, KEYS, TILED, Entity, Feature, Kind
@@ -23,7 +24,7 @@ _HEAD = """\
 -- Written by `python -m models compile` from models/fraud/features.py: do not edit.
 
 -- name: raw_features
--- Every aggregate of one payment, and the snapshot under which they were read.
+-- Every aggregate of each payment, and the snapshot under which they were read.
 -- Windows are [at - w, at). A null key has no events. Every scan is a range of an index.
 """
 _INSTRUMENTS: tuple[Entity, ...] = ("card", "vpa")
@@ -46,7 +47,34 @@ def compile_features() -> str:
     tiled = [feature for feature in FEATURES if feature.tiled]
     if tiled:
         sources.append(f"(\n{_tiles(tiled)}\n) as tiles")
-    return f"{_HEAD}select\n{selected}\nfrom\n" + ",\n".join(sources) + ";\n"
+    return _HEAD + _of_each(f"select\n{selected}\nfrom\n" + ",\n".join(sources))
+
+
+def _of_each(of_one: str) -> str:
+    """The query of one payment for as many as come, as rows of one JSON parameter."""
+    types: dict[str, str] = {}
+    for name, type_ in _PARAMETER.findall(of_one):
+        types.setdefault(name, type_)
+
+    def column(found: re.Match[str]) -> str:
+        name, type_ = found.groups()
+        return f"p.{name}" if type_ == types[name] else f"p.{name}::{type_}"
+
+    columns = ",\n    ".join(f"{name} {type_}" for name, type_ in types.items())
+    body = _PARAMETER.sub(column, of_one)
+    return f"""\
+select f.* from json_to_recordset(%(payments)s::json) as p (
+    nr integer,
+    {columns}
+)
+cross join lateral (
+{body}
+) as f
+order by p.nr;
+"""  # noqa: S608
+
+
+_PARAMETER = re.compile(r"%\((\w+)\)s::(\w+(?:\[\])?)")
 
 
 def _scanned(entity: Entity, kind: Kind) -> list[Feature]:

@@ -1,4 +1,4 @@
-"""Everything that is read about a payment before it is judged, on one connection.
+"""Everything that is read about a payment before it is judged, together with others that wait.
 
 Belongs here: features, lists and the linked device, as one `Evidence`. Does not: what they mean
 for the score (`scoring`), or how long they may take (`service`).
@@ -14,7 +14,8 @@ from models.fraud.features import Number, values
 from models.fraud.rules import Circumstances, list_names
 from online.devices.trust import Named, PaymentByDevice, Use
 from online.platform.db import Database
-from online.platform.sql import Connection
+from online.platform.sql import BlockingConnection, Connection
+from online.platform.together import Together
 from online.risk import store
 from online.risk.domain import DeviceTrust, Factor, RiskInput, device_trust, linked_trust
 from online.screening.domain import Keys
@@ -29,9 +30,9 @@ class LinkedDevices(Protocol):
 class Listed(Protocol):
     """Which lists something of a payment stands on (`screening.Lists` fulfils it)."""
 
-    async def read(
-        self, connection: Connection, keys: Keys, at: datetime
-    ) -> frozenset[tuple[str, str]]: ...
+    def read(
+        self, connection: BlockingConnection, asked: Sequence[tuple[Keys, datetime]]
+    ) -> Sequence[frozenset[tuple[str, str]]]: ...
 
 
 class Evidence(Struct, frozen=True, kw_only=True):
@@ -45,8 +46,16 @@ class Evidence(Struct, frozen=True, kw_only=True):
     device_reasons: tuple[Factor, ...] = ()
 
 
+class Found(Struct, frozen=True):
+    """What is read of a payment. `listed`: (subject, kind) of every list it stands on."""
+
+    snapshot: str
+    raw: Mapping[str, Number]
+    listed: frozenset[tuple[str, str]]
+
+
 class Reader:
-    """Reads evidence. Cancelled, it gives its connection back to the pool."""
+    """Reads evidence: payments that wait at the same moment share their statements."""
 
     def __init__(
         self, database: Database, lists: Listed, devices: LinkedDevices | None = None
@@ -54,21 +63,23 @@ class Reader:
         self._database = database
         self._lists = lists
         self._devices = devices
+        self._together = Together(database, self._find, name="risk-reader")
+
+    async def stop(self) -> None:
+        await self._together.stop()
 
     async def read(self, payment: RiskInput) -> Evidence:
         """As of the payment's own time: features and lists, and one read more if it names a
         device."""
-        async with self._database.connection() as connection:
-            snapshot, raw = await store.raw_features(connection, payment)
-            found = await self._lists.read(connection, keys_of(payment), payment.at)
-            known = values(raw, payment.facts)
-            named = await self._named(connection, payment, known)
+        found = await self._together.ask(payment)
+        known = values(found.raw, payment.facts)
+        named = await self._named(payment, known)
         trust = linked_trust(named) if named else device_trust(payment.device_key, known)
         reasons = named.reasons if named else ()
         card = payment.card or {}
         return Evidence(
-            snapshot=snapshot,
-            raw=raw,
+            snapshot=found.snapshot,
+            raw=found.raw,
             known=known,
             circumstances=Circumstances(
                 funding=payment.funding or "",
@@ -77,15 +88,20 @@ class Reader:
                 card_category=card.get("category") or "",
                 device_trust=trust.score,
                 device_state=trust.state,
-                lists=list_names(found),
+                lists=list_names(found.listed),
             ),
             device_trust=trust,
             device_reasons=tuple(Factor(p.code, p.description, p.points) for p in reasons),
         )
 
-    async def _named(
-        self, connection: Connection, payment: RiskInput, known: Mapping[str, float]
-    ) -> Named | None:
+    def _find(self, connection: BlockingConnection, payments: Sequence[RiskInput]) -> list[Found]:
+        """Features and lists of all of them: two statements."""
+        features = store.raw_features(connection, payments)
+        asked = [(keys_of(payment), payment.at) for payment in payments]
+        listed = self._lists.read(connection, asked)
+        return [Found(*feature, lists) for feature, lists in zip(features, listed, strict=True)]
+
+    async def _named(self, payment: RiskInput, known: Mapping[str, float]) -> Named | None:
         """The linked device that the payment names; without a name nothing is asked."""
         if payment.device_key is None or self._devices is None:
             return None
@@ -98,7 +114,8 @@ class Reader:
             use=Use(int(known["device_count_30d"]), int(known["device_customers_7d"])),
             at=payment.at,
         )
-        return await self._devices.named_by(connection, asked)
+        async with self._database.connection() as connection:
+            return await self._devices.named_by(connection, asked)
 
 
 class DeviceUse:

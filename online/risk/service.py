@@ -97,6 +97,7 @@ class Risk:
     async def stop(self) -> None:
         await self.models.stop()
         await asyncio.gather(*self._abandoned, return_exceptions=True)
+        await self._reader.stop()
 
     async def assess(self, payment: RiskInput) -> Assessment:
         """Score and decide one payment as of its own time. Always answers."""

@@ -1,18 +1,17 @@
 """Reads of `risk_activity` and `risk_labels`, and how their rows are written by the writer."""
 
-import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, SupportsInt
 
-from psycopg import AsyncRawCursor
+import msgspec
 from psycopg.rows import tuple_row
 
 from models.fraud.features import FEATURES, Number
 from models.fraud.tiles import bounds
 from online.devices.trust import Use
 from online.platform.copy_binary import Table
-from online.platform.sql import Connection, load_queries
+from online.platform.sql import BlockingConnection, Connection, load_queries
 from online.risk.domain import RiskInput
 
 QUERIES: Final = load_queries(__package__ or "online.risk")
@@ -33,40 +32,43 @@ LABELS: Final = Table(
 
 _NAMES: Final = tuple(feature.name for feature in FEATURES)
 
-# Numbered by us: the driver would look for the names in this long statement at each call.
-_PARAMETERS: Final = tuple(dict.fromkeys(re.findall(r"%\((\w+)\)s", QUERIES["raw_features"])))
-_FEATURES: Final = re.sub(
-    r"%\((\w+)\)s", lambda m: f"${_PARAMETERS.index(m[1]) + 1}", QUERIES["raw_features"]
-).encode()
 
-
-def parameters(payment: RiskInput) -> dict[str, object]:
+def parameters(payments: Sequence[RiskInput]) -> dict[str, str]:
     """What the query of features is called with."""
-    return bounds(payment.at) | {
-        "customer_key": payment.customer_key,
-        "card_key": payment.card_key,
-        "vpa_key": payment.vpa_key,
-        "device_key": payment.device_key,
-        "ip_key": payment.ip_key,
-        "merchant_id": payment.merchant_id,
-        "livemode": payment.livemode,
-    }
+    rows = [
+        bounds(payment.at)
+        | {
+            "nr": nr,
+            "customer_key": payment.customer_key,
+            "card_key": payment.card_key,
+            "vpa_key": payment.vpa_key,
+            "device_key": payment.device_key,
+            "ip_key": payment.ip_key,
+            "merchant_id": payment.merchant_id,
+            "livemode": payment.livemode,
+        }
+        for nr, payment in enumerate(payments)
+    ]
+    return {"payments": msgspec.json.encode(rows).decode()}
 
 
-async def raw_features(connection: Connection, payment: RiskInput) -> tuple[str, dict[str, Number]]:
-    """The snapshot read under, and every aggregate of the payment as of its time.
+def raw_features(
+    connection: BlockingConnection, payments: Sequence[RiskInput]
+) -> list[tuple[str, dict[str, Number]]]:
+    """The snapshot read under, and every aggregate of each payment as of its own time.
 
     Whole numbers or None: sums of squares pass 64 bits, PostgreSQL answers them as numeric.
     """
-    given = parameters(payment)
-    async with AsyncRawCursor(connection, row_factory=tuple_row) as cursor:
-        await cursor.execute(_FEATURES, [given[name] for name in _PARAMETERS], prepare=True)
-        row = await cursor.fetchone()
-    if row is None:
-        raise LookupError("the query of features answers one row, always")
-    snapshot, *found = row
-    whole = (None if value is None else int(value) for value in found)
-    return snapshot, dict(zip(_NAMES, whole, strict=True))
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute(QUERIES["raw_features"], parameters(payments), prepare=True)
+        return [
+            (snapshot, dict(zip(_NAMES, map(_whole, found), strict=True)))
+            for snapshot, *found in cursor
+        ]
+
+
+def _whole(value: SupportsInt | None) -> Number:
+    return None if value is None else int(value)
 
 
 async def use_of_device(

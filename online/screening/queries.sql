@@ -14,13 +14,14 @@ where l.id = r.id
 select * from risk_lists where id = %(id)s and merchant_id = %(owner)s and livemode = %(livemode)s
 
 -- name: listed
--- What a payment carries, each looked up once in the index of those that are on a list.
-select distinct l.subject, l.kind
-from unnest(%(subjects)s::text[], %(keys)s::text[]) as k (subject, key)
+-- What payments carry, each looked up once in the index of those that are on a list.
+select distinct k.nr, l.subject, l.kind
+from json_to_recordset(%(asked)s::json) as k (
+    nr int, subject text, key text, merchant_id uuid, livemode boolean, at timestamptz)
 join risk_lists l on l.key = k.key and l.subject = k.subject and l.status = 'listed'
-where l.merchant_id in (%(merchant_id)s::uuid, %(house)s::uuid)
-    and l.livemode = %(livemode)s::boolean
-    and (l.expires_at is null or l.expires_at > %(at)s::timestamptz)
+where l.merchant_id in (k.merchant_id, %(house)s::uuid)
+    and l.livemode = k.livemode
+    and (l.expires_at is null or l.expires_at > k.at)
 
 -- name: page
 -- Newest first; ids of entries carry no time, so a page goes by the day of listing and the id.

@@ -1,6 +1,6 @@
 """Lists and terms of risk: what merchants and the house say, and what payments ask."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, Protocol
 from uuid import UUID
@@ -17,7 +17,7 @@ from online.ledger.change import Change
 from online.ledger.writer import Writer
 from online.platform.db import Database
 from online.platform.lists import Window, cut
-from online.platform.sql import Connection
+from online.platform.sql import BlockingConnection
 from online.platform.ttl_cache import TtlCache
 from online.screening import store
 from online.screening.agreed import AgreedTerms, terms_id
@@ -131,11 +131,12 @@ class Lists:
         async with self._database.connection() as connection:
             return cut(await store.page(connection, wanted, window), window)
 
-    async def read(
-        self, connection: Connection, keys: Keys, at: datetime
-    ) -> frozenset[tuple[str, str]]:
-        """(subject, kind) of every list that something of a payment stands on; one indexed read."""
-        return await store.listed(connection, keys, at)
+    def read(
+        self, connection: BlockingConnection, asked: Sequence[tuple[Keys, datetime]]
+    ) -> list[frozenset[tuple[str, str]]]:
+        """For each payment, (subject, kind) of every list that something of it stands on; one
+        indexed read."""
+        return store.listed(connection, asked)
 
     async def _get(self, id_: UUID, owner: Owner) -> Entry:
         async with self._database.connection() as connection:

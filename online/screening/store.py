@@ -1,5 +1,6 @@
 """Lists, terms and versions of rules in PostgreSQL. Writes of the first two go by the writer."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -9,7 +10,7 @@ import msgspec
 from online.ledger.aggregate import Aggregate
 from online.ledger.change import Snapshot
 from online.platform.lists import Window
-from online.platform.sql import Connection, load_queries
+from online.platform.sql import BlockingConnection, Connection, load_queries
 from online.screening import agreed
 from online.screening.agreed import AgreedTerms
 from online.screening.domain import HOUSE, Entry, Keys, Owner, apply
@@ -60,11 +61,6 @@ class Logged(msgspec.Struct, frozen=True, kw_only=True):
     data: dict[str, Any]
 
 
-class _Found(msgspec.Struct, frozen=True):
-    subject: str
-    kind: str
-
-
 async def entry(connection: Connection, id_: UUID, owner: Owner) -> Entry | None:
     """An entry as its owner may see it; somebody else's is not there."""
     return await QUERIES.one_or_none(
@@ -92,21 +88,27 @@ async def history(connection: Connection, id_: UUID) -> list[Logged]:
     return await QUERIES.all(connection, "history", Logged, id=id_)
 
 
-async def listed(connection: Connection, keys: Keys, at: datetime) -> frozenset[tuple[str, str]]:
-    """(subject, kind) of every list that something of the payment stands on at `at`."""
-    named = keys.named()
-    rows = await QUERIES.all(
-        connection,
-        "listed",
-        _Found,
-        subjects=[subject for subject, _ in named],
-        keys=[key for _, key in named],
-        merchant_id=keys.merchant_id,
-        house=HOUSE,
-        livemode=keys.livemode,
-        at=at,
-    )
-    return frozenset((row.subject, row.kind) for row in rows)
+def listed(
+    connection: BlockingConnection, asked: Sequence[tuple[Keys, datetime]]
+) -> list[frozenset[tuple[str, str]]]:
+    """For each payment, (subject, kind) of every list it stands on at its time."""
+    rows = [
+        {
+            "nr": nr,
+            "subject": subject,
+            "key": key,
+            "merchant_id": keys.merchant_id,
+            "livemode": keys.livemode,
+            "at": at,
+        }
+        for nr, (keys, at) in enumerate(asked)
+        for subject, key in keys.named()
+    ]
+    parameters = {"asked": msgspec.json.encode(rows).decode(), "house": HOUSE}
+    found: list[set[tuple[str, str]]] = [set() for _ in asked]
+    for nr, subject, kind in connection.execute(QUERIES["listed"], parameters, prepare=True):
+        found[nr].add((subject, kind))
+    return [frozenset(each) for each in found]
 
 
 async def terms(connection: Connection, merchant_id: UUID, *, livemode: bool) -> AgreedTerms | None:

@@ -8,6 +8,7 @@ from itertools import product
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
+from msgspec import structs
 from psycopg.rows import dict_row
 
 from models.fraud import compile_postgres, tiles
@@ -17,7 +18,7 @@ from online.kernel import ids
 from online.platform.db import Database
 from online.platform.sql import parse_queries
 from online.risk.store import QUERIES, parameters, raw_features
-from tests.integration.risk_rows import appends, fill, risk_input
+from tests.integration.risk_rows import appends, risk_input
 from tests.unit.models import oracle
 from tests.unit.models.strategies import histories
 from tests.unit.models.synthetic import START, Label, Payment, history
@@ -51,7 +52,9 @@ def insert(connection, payments, labels):
 
 
 def read(connection, payment: Payment):
-    found = connection.execute(QUERIES["raw_features"], parameters(risk_input(payment))).fetchone()
+    found = connection.execute(
+        QUERIES["raw_features"], parameters([risk_input(payment)])
+    ).fetchone()
     assert found.pop("snapshot")
     return found
 
@@ -127,33 +130,32 @@ def test_a_window_ends_before_its_own_moment_and_begins_with_it(connection):
         connection.rollback()
 
 
-@pytest.mark.anyio
-async def test_the_store_reads_whole_numbers(database):
+def test_the_store_reads_whole_numbers_of_many_payments_at_once(connection):
     payments, labels = history(400, 60, seed=21)
-    await fill(database, payments, labels)
-    async with database.connection() as connection:
-        for payment in payments[::7]:
-            snapshot, found = await raw_features(connection, risk_input(payment))
-            assert found == oracle.raw_features(payment, payments, labels)
-            assert {type(value) for value in found.values()} <= {int, type(None)}
-            assert snapshot.count(":") == 2
+    insert(connection, payments, labels)
+    asked = payments[::7]
+    read = raw_features(connection, [risk_input(payment) for payment in asked])
+    for payment, (snapshot, found) in zip(asked, read, strict=True):
+        assert found == oracle.raw_features(payment, payments, labels)
+        assert {type(value) for value in found.values()} <= {int, type(None)}
+        assert snapshot.count(":") == 2
+    connection.rollback()
 
 
-@pytest.mark.anyio
-async def test_test_mode_and_live_mode_do_not_see_each_other(database):
+def test_test_mode_and_live_mode_do_not_see_each_other(connection):
     payments, labels = history(50, 10, seed=22)
-    await fill(database, payments, labels)
-    async with database.connection() as connection:
-        _, found = await raw_features(connection, risk_input(payments[-1], livemode=True))
+    insert(connection, payments, labels)
+    ((_, found),) = raw_features(connection, [risk_input(payments[-1], livemode=True)])
     assert found == {feature.name: feature.empty for feature in FEATURES}
+    connection.rollback()
 
 
 def test_a_payment_without_keys_has_no_events(connection):
     payments, labels = busy(50, 9)
     insert(connection, payments, labels)
-    asked = parameters(risk_input(payments[-1]))
-    keys = ("customer_key", "card_key", "vpa_key", "device_key", "ip_key")
-    found = connection.execute(QUERIES["raw_features"], asked | dict.fromkeys(keys)).fetchone()
+    keys = ("customer_key", "instrument", "device_key", "ip_key")
+    asked = structs.replace(risk_input(payments[-1]), **dict.fromkeys(keys))
+    ((_, found),) = raw_features(connection, [asked])
     of_merchant = {f.name for f in FEATURES if f.entity == "merchant"}
     for feature in FEATURES:
         if feature.name not in of_merchant:
@@ -162,7 +164,7 @@ def test_a_payment_without_keys_has_no_events(connection):
 
 def test_no_table_is_read_from_end_to_end(connection):
     """Also while the tables are empty and nothing is known of them: the plan may outlive that."""
-    asked = parameters(risk_input(busy(1, 1)[0][0]))
+    asked = parameters([risk_input(busy(1, 1)[0][0])])
     connection.execute("set plan_cache_mode = force_generic_plan")
     explain = f"explain (costs off) {QUERIES['raw_features']}"
     for _ in range(2):
@@ -219,7 +221,7 @@ def test_every_possible_feature_equals_the_oracle(connection, everything, seed):
         "label": [oracle.Event(label.known_at, label.payment, label.fraud) for label in labels],
     }
     for payment in payments[::6]:
-        found = connection.execute(query, parameters(risk_input(payment))).fetchone()
+        found = connection.execute(query, parameters([risk_input(payment)])).fetchone()
         for feature in everything:
             expected = oracle.aggregate(feature, payment, events[feature.kind])
             assert found[feature.name] == expected, feature.name

@@ -8,6 +8,7 @@ from itertools import cycle
 
 import psycopg
 import pytest
+from msgspec import structs
 from psycopg.rows import dict_row
 
 from models.fraud import tiles as windows
@@ -137,9 +138,9 @@ async def test_writers_on_one_busy_merchant_lose_nothing(database, owner_url):
 async def test_a_reader_sees_tiles_and_events_of_one_moment(database, database_url):
     """While writers go on: what the tiles say is what the events of the same snapshot say."""
     payments = payments_of_hot_shop(3_000, seed=9)
-    asked = parameters(risk_input(payments_of_hot_shop(1, seed=10)[0]))
     at = START + timedelta(hours=2, minutes=20)
-    asked |= windows.bounds(at)
+    payment = risk_input(payments_of_hot_shop(1, seed=10)[0])
+    asked = parameters([structs.replace(payment, at=at)])
     sql = (
         "select count(*), coalesce(sum(amount_minor), 0) from risk_activity"
         " where merchant_id = %s and at >= %s and at < %s"
