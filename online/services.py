@@ -36,8 +36,7 @@ from online.ledger.writer import Writer
 from online.limits.service import Limits
 from online.mandates.build import MandateWork
 from online.merchants.service import Merchants
-from online.payments.assessed import AssessedInstruments, AssessedPayments
-from online.payments.methods import Instruments, Payables
+from online.payments.methods import Instruments
 from online.payments.service import Payments
 from online.payouts.beneficiaries import Beneficiaries
 from online.payouts.service import Payouts
@@ -65,7 +64,6 @@ from online.settlements.build import build_settlements
 from online.settlements.payouts import Payouts as SettlementPayouts
 from online.settlements.service import Settlements
 from online.statements.service import Statements
-from online.traces import service as traces_service
 from online.traces.service import Traces
 from online.transfers.service import Transfers
 from online.upi.service import Upi
@@ -206,21 +204,11 @@ def build_services(settings: Settings, clock: Clock | None = None) -> Services:
     }
     return Services(
         **msgspec.structs.asdict(ground),
-        assessor=Assessor(
-            risk=ground.risk,
-            clock=clock,
-            instruments=AssessedInstruments(ground.vault),
-            payments=AssessedPayments(payments),
-        ),
+        assessor=wire_assessor(ground, payments),
         labels=Labels(database, writer, clock),
         label_sweep=wire_sweep(ground),
         reviews=wire_reviews(ground, payments),
-        instruments=Instruments(
-            ground.vault,
-            Payables(
-                handles=ground.handles, delegations=ground.delegations, balances=ground.wallets
-            ),
-        ),
+        instruments=wire_instruments(ground),
         approvals=build_approvals(ground, payments),
         payments=payments,
         intents=intents,
@@ -237,17 +225,13 @@ def build_services(settings: Settings, clock: Clock | None = None) -> Services:
         statements=Statements(database, clock, work, ground.merchants),
         periods=Periods(database, clock, ground.attempts, seals),
         invoices=build_invoices(database, clock, ground.merchants),
-        traces=Traces(
-            traces_service.Collaborators(
-                database=database,
-                clock=clock,
-                payments=payments,
-                intents=intents,
-                attempts=ground.attempts,
-                refunds=refunds,
-                disputes=disputes,
-                settlements=settlements,
-            )
+        traces=wire_traces(
+            ground,
+            payments=payments,
+            intents=intents,
+            refunds=refunds,
+            disputes=disputes,
+            settlements=settlements,
         ),
         balances=Balances(database, ground.merchants),
         callbacks=wire_callbacks(ground, disputes, mandates.mandates, resolvers),

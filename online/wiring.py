@@ -19,14 +19,16 @@ from online.disputes.terms import load_terms
 from online.escrows.following import Following
 from online.ground import Ground, per_user
 from online.holds.service import HoldFollower
-from online.intents.service import IntentFollower
+from online.intents.service import IntentFollower, Intents
 from online.kernel.events import Metadata
 from online.mandates.build import MandateWork, build_mandates, mandate_follower, mandate_rules
 from online.mandates.running import Collaborators as MandateCollaborators
 from online.mandates.service import Mandates
 from online.payments import cascade, late_returns
+from online.payments.assessed import AssessedInstruments, AssessedPayments
 from online.payments.authorizations import load_extensions, load_holds
 from online.payments.fees import load_fees
+from online.payments.methods import Instruments, Payables
 from online.payments.orders import Followers
 from online.payments.running import Collaborators
 from online.payments.service import Payments
@@ -41,8 +43,11 @@ from online.refunds import service as refunds_service
 from online.refunds.service import Refunds
 from online.reviews import service as reviews_service
 from online.reviews.service import Queue, Reviews
+from online.risk.assessor import Assessor
 from online.risk.labels_sweep import Sweep
-from online.settlements.service import SettledDays
+from online.settlements.service import SettledDays, Settlements
+from online.traces import service as traces_service
+from online.traces.service import Traces
 from online.transfers import service as transfers_service
 from online.transfers.people import Directory
 from online.transfers.service import Transfers
@@ -213,5 +218,44 @@ def wire_break_workflow(ground: Ground, places: Places) -> Workflow:
             clock=ground.clock,
             terms=load_write_off_terms(ROOT / "config" / "write_offs.yaml"),
             places=places,
+        )
+    )
+
+
+def wire_assessor(ground: Ground, payments: Payments) -> Assessor:
+    return Assessor(
+        risk=ground.risk,
+        clock=ground.clock,
+        instruments=AssessedInstruments(ground.vault),
+        payments=AssessedPayments(payments),
+    )
+
+
+def wire_instruments(ground: Ground) -> Instruments:
+    payables = Payables(
+        handles=ground.handles, delegations=ground.delegations, balances=ground.wallets
+    )
+    return Instruments(ground.vault, payables)
+
+
+def wire_traces(
+    ground: Ground,
+    *,
+    payments: Payments,
+    intents: Intents,
+    refunds: Refunds,
+    disputes: Disputes,
+    settlements: Settlements,
+) -> Traces:
+    return Traces(
+        traces_service.Collaborators(
+            database=ground.database,
+            clock=ground.clock,
+            payments=payments,
+            intents=intents,
+            attempts=ground.attempts,
+            refunds=refunds,
+            disputes=disputes,
+            settlements=settlements,
         )
     )

@@ -288,7 +288,11 @@ async def _call(rail: Rail, request: RailRequest) -> Outcome:
             return await rail.refund(request)
         case PayoutRequest():
             return await rail.payout(request)
-        case MandateRequest():
-            return await rail.create_mandate(request)
-        case MandateRevokeRequest():
-            return await rail.revoke_mandate(request)
+        case MandateRequest() | MandateRevokeRequest():
+            return await _call_of_mandate(rail, request)
+
+
+async def _call_of_mandate(rail: Rail, request: MandateRequest | MandateRevokeRequest) -> Outcome:
+    if isinstance(request, MandateRequest):
+        return await rail.create_mandate(request)
+    return await rail.revoke_mandate(request)

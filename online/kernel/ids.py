@@ -12,7 +12,21 @@ from uuid import UUID
 
 PREFIXES: Final = frozenset(
     {
-        *("pi", "pay", "att", "rfd", "dsp", "cus", "mrc", "dev", "tok", "hdl", "dlg", "dlr", "hold"),
+        *(
+            "pi",
+            "pay",
+            "att",
+            "rfd",
+            "dsp",
+            "cus",
+            "mrc",
+            "dev",
+            "tok",
+            "hdl",
+            "dlg",
+            "dlr",
+            "hold",
+        ),
         *("esc", "stl", "stm", "evt", "txn", "ent", "whk", "acc", "brk", "wrk", "lbl", "cli"),
         *("inv", "rev", "rle", "rtm", "rcb", "bnf", "pout", "mnd", "mex", "trf"),
         *("wal", "top"),

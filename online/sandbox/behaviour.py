@@ -13,8 +13,16 @@ import msgspec
 from online.sandbox.rails import Method
 
 Operation = Literal[
-    "authorize", "capture", "void", "release", "extend", "reverse", "refund", "payout",
-    "mandate", "mandate_revoke",
+    "authorize",
+    "capture",
+    "void",
+    "release",
+    "extend",
+    "reverse",
+    "refund",
+    "payout",
+    "mandate",
+    "mandate_revoke",
 ]
 OPERATIONS: Final[tuple[Operation, ...]] = get_args(Operation)
 FinalStatus = Literal["approved", "declined", "failed"]

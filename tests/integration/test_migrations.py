@@ -155,7 +155,8 @@ APP = {
     **dict.fromkeys(
         (
             "statements", "dispute_evidence", "merchant_terms",
-            "trace_links", "device_keys", "beneficiaries", "sealed_texts", "statement_issues", "periods",
+            "trace_links", "device_keys", "beneficiaries", "sealed_texts", "statement_issues",
+            "periods",
             "period_balances", "invoices", "invoice_files", "seals",
             "risk_rules",
         ),
@@ -165,7 +166,8 @@ APP = {
         (
             "ledger_accounts", "limit_counters", "merchants", "api_clients", "publishable_keys",
             "signing_keys", "customers", "card_tokens", "intents", "payments", "attempts",
-            "refunds", "transfers", "disputes", "settlements", "payout_beneficiaries", "payouts", "breaks", "work_requests",
+            "refunds", "transfers", "disputes", "settlements", "payout_beneficiaries", "payouts",
+            "breaks", "work_requests",
             "devices", "risk_lists", "risk_terms", "reviews", "risk_verdicts",
             "holds", "escrows",
             "handles", "delegations", "delegation_requests",

@@ -319,5 +319,6 @@ _PAID_TWICE: Final = """
 select s.id from settlements s
 join attempts a on a.settlement_id = s.id and a.status = 'succeeded'
 where not exists (
-    select from ledger_transactions t where t.cause = a.id and t.kind in ('payout_returned', 'payout_sent_back'))
+    select from ledger_transactions t
+    where t.cause = a.id and t.kind in ('payout_returned', 'payout_sent_back'))
 group by s.id, s.payout_minor having count(*) > 1 or sum(a.amount_minor) <> s.payout_minor"""

@@ -85,7 +85,6 @@ def test_a_void_ends_the_wait(rail: str) -> None:
     assert desk.db.execute("select count(*) from movements").fetchone() == (0,)
 
 
-
 def test_a_collect_request_is_in_the_payers_app_already() -> None:
     desk = Desk()
     answer = answered(

@@ -276,7 +276,9 @@ def _traffic(count: int) -> list[list[Call]]:
             )
             later.append(Call(at + timedelta(minutes=40), rail, "refund", back))
         if number % 7 == 0:
-            owner = wire.Beneficiary(account="919020000001", ifsc="UTIB0000123", name="Sagar Kirana Stores")
+            owner = wire.Beneficiary(
+                account="919020000001", ifsc="UTIB0000123", name="Sagar Kirana Stores"
+            )
             paid = wire.OperationRequest(f"att_{number:025d}p", 500, "INR", beneficiary=owner)
             later.append(Call(at, "bank_hdfc", "payout", paid))
     return [payments, later]
