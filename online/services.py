@@ -72,14 +72,17 @@ from online.wallets.service import Wallets
 from online.wallets.top_ups import TopUps
 from online.wiring import (
     Resolve,
+    wire_assessor,
     wire_break_workflow,
     wire_callbacks,
     wire_disputes,
+    wire_instruments,
     wire_mandates,
     wire_payments,
     wire_payouts,
     wire_reviews,
     wire_sweep,
+    wire_traces,
     wire_transfers,
 )
 from online.work.service import Work
@@ -195,12 +198,9 @@ def build_services(settings: Settings, clock: Clock | None = None) -> Services:
         database, writer, clock, merchants=ground.merchants, work=work, payouts=settled
     )
     resolvers: Mapping[str, Resolve] = {
-        "payment": payments.resolve,
-        "refund": refunds.resolve,
-        "mnd": mandates.mandates.resolve,
         **{orderer: each.resolve for orderer, each in payers.items()},
-        "trf": transfers.resolve,
-        "top": ground.top_ups.resolve,
+        **{"payment": payments.resolve, "refund": refunds.resolve, "trf": transfers.resolve},
+        **{"mnd": mandates.mandates.resolve, "top": ground.top_ups.resolve},
     }
     return Services(
         **msgspec.structs.asdict(ground),
