@@ -46,7 +46,7 @@ from online.platform.settings import Settings
 from online.postings.domain import Places
 from online.postings.service import Postings
 from online.rails.domain import Outcome
-from online.rails.registry import PAYOUT_RAIL, Rails
+from online.rails.registry import Rails
 from online.refunds.service import Refunds
 from online.reviews.service import Reviews
 from online.risk.assessor import Assessor
@@ -58,7 +58,6 @@ from online.routing.service import Routing
 from online.screening.build import Screening
 from online.seals.keys import load_seal_keys
 from online.seals.service import Seals
-from online.security.keyfiles import load_key_ring
 from online.security.service import Credentials
 from online.settlements.build import build_settlements
 from online.settlements.payouts import Payouts as SettlementPayouts
@@ -77,10 +76,12 @@ from online.wiring import (
     wire_callbacks,
     wire_disputes,
     wire_instruments,
+    wire_intents,
     wire_mandates,
     wire_payments,
     wire_payouts,
     wire_reviews,
+    wire_settled,
     wire_sweep,
     wire_traces,
     wire_transfers,
@@ -180,9 +181,7 @@ def build_services(settings: Settings, clock: Clock | None = None) -> Services:
     transfers = wire_transfers(ground)
     work = Work(database, clock)
     seals = Seals(database, clock, load_seal_keys(settings.data_dir / "keys"))
-    settled = SettlementPayouts(
-        database, writer, clock, ground.attempts, merchants=ground.merchants, rail=PAYOUT_RAIL
-    )
+    settled = wire_settled(ground)
     beneficiaries, payouts = wire_payouts(ground)
     payers: Mapping[str, SettlementPayouts | Payouts | Beneficiaries] = {
         "settlement": settled,
@@ -191,16 +190,18 @@ def build_services(settings: Settings, clock: Clock | None = None) -> Services:
     }
     returned = {orderer: each.returned for orderer, each in payers.items()}
     places = Places(rails=frozenset(ground.rails.names), banks=_BANKS)
-    secrets = load_key_ring(settings.data_dir / "keys" / "client_secret.key", "client_secret")
-    intents = Intents(database, writer, clock, payments, secrets.key(1))
+    intents = wire_intents(ground, payments)
     disputes = wire_disputes(ground, payments)
     settlements = build_settlements(
         database, writer, clock, merchants=ground.merchants, work=work, payouts=settled
     )
     resolvers: Mapping[str, Resolve] = {
         **{orderer: each.resolve for orderer, each in payers.items()},
-        **{"payment": payments.resolve, "refund": refunds.resolve, "trf": transfers.resolve},
-        **{"mnd": mandates.mandates.resolve, "top": ground.top_ups.resolve},
+        "payment": payments.resolve,
+        "refund": refunds.resolve,
+        "trf": transfers.resolve,
+        "mnd": mandates.mandates.resolve,
+        "top": ground.top_ups.resolve,
     }
     return Services(
         **msgspec.structs.asdict(ground),

@@ -45,6 +45,8 @@ from online.reviews import service as reviews_service
 from online.reviews.service import Queue, Reviews
 from online.risk.assessor import Assessor
 from online.risk.labels_sweep import Sweep
+from online.security.keyfiles import load_key_ring
+from online.settlements.payouts import Payouts as SettlementPayouts
 from online.settlements.service import SettledDays, Settlements
 from online.traces import service as traces_service
 from online.traces.service import Traces
@@ -258,4 +260,21 @@ def wire_traces(
             disputes=disputes,
             settlements=settlements,
         )
+    )
+
+
+def wire_intents(ground: Ground, payments: Payments) -> Intents:
+    ring = ground.settings.data_dir / "keys" / "client_secret.key"
+    secret = load_key_ring(ring, "client_secret").key(1)
+    return Intents(ground.database, ground.writer, ground.clock, payments, secret)
+
+
+def wire_settled(ground: Ground) -> SettlementPayouts:
+    return SettlementPayouts(
+        ground.database,
+        ground.writer,
+        ground.clock,
+        ground.attempts,
+        merchants=ground.merchants,
+        rail=PAYOUT_RAIL,
     )
