@@ -91,6 +91,9 @@ from online.work.service import Work
 _BANKS: Final = frozenset({"hdfc", "icici"})  # where rails settle
 
 
+Payers = Mapping[str, SettlementPayouts | Payouts | Beneficiaries]
+
+
 class Services(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a process of the service may use. `start` before use, `stop` after."""
 
@@ -183,11 +186,7 @@ def build_services(settings: Settings, clock: Clock | None = None) -> Services:
     seals = Seals(database, clock, load_seal_keys(settings.data_dir / "keys"))
     settled = wire_settled(ground)
     beneficiaries, payouts = wire_payouts(ground)
-    payers: Mapping[str, SettlementPayouts | Payouts | Beneficiaries] = {
-        "settlement": settled,
-        "pout": payouts,
-        "bnf": beneficiaries,
-    }
+    payers: Payers = {"settlement": settled, "pout": payouts, "bnf": beneficiaries}
     returned = {orderer: each.returned for orderer, each in payers.items()}
     places = Places(rails=frozenset(ground.rails.names), banks=_BANKS)
     intents = wire_intents(ground, payments)
