@@ -152,10 +152,12 @@ def test_what_cannot_be_is_refused(
 
 
 def test_the_page_s_commands_work(banks: Banks) -> None:
-    """Each `curl` of docs/sandbox.md, as it stands there but for the port."""
+    """Each `curl` of docs/sandbox.md, as it stands there but for the port; one that leaves a
+    reference open is a pattern."""
     page = (ROOT / "docs" / "sandbox.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
     commands = [line for block in blocks for line in block.splitlines() if line.startswith("curl")]
+    commands = [command for command in commands if "…" not in command]
     assert len(commands) >= 8
     for command in commands:
         words = shlex.split(command.replace("127.0.0.1:8090", f"127.0.0.1:{banks.port}"))

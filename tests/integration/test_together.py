@@ -17,13 +17,14 @@ class Halves:
 
     def __init__(self):
         self.batches = []
+        self.takes_s = 0.05
 
     def __call__(self, connection, numbers):
         self.batches.append(list(numbers))
         rows = connection.execute(
             "select 10 / n from unnest(%s::int[]) with ordinality as u (n, nr)"
-            " cross join pg_sleep(0.05) order by nr",
-            [list(numbers)],
+            " cross join pg_sleep(%s) order by nr",
+            [list(numbers), self.takes_s],
         )
         return [answer for (answer,) in rows]
 
@@ -66,9 +67,11 @@ async def test_who_gave_up_is_not_asked_for(asked):
 
 
 async def test_a_lost_connection_is_told_and_made_anew(asked, owner_url):
-    together, _ = asked
+    together, halves = asked
+    halves.takes_s = 30
     asking = asyncio.ensure_future(together.ask(1))
-    await asyncio.sleep(0.02)
+    await asyncio.sleep(0.5)
+    halves.takes_s = 0
     async with await psycopg.AsyncConnection.connect(owner_url, autocommit=True) as owner:
         await owner.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity where query like '%%pg_sleep%%'"
