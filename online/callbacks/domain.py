@@ -127,11 +127,12 @@ _NOT_TOLD: Final = frozenset({Status.SENT, Status.PENDING, Status.UNKNOWN})
 
 
 def judge(attempt: Attempt, outcome: Outcome) -> Move:
-    """A signed final word ends what is open, and so far as that is one a deemed approval, which is
-    told as a success. What ended otherwise is not moved by a callback: the rail is asked first.
+    """A signed final word ends what is open, and so far as that is one a deemed approval of a
+    payment, which is told as a success. What ended otherwise is not moved by a callback: the rail
+    is asked first.
     """
-    if outcome.kind is OutcomeKind.DEEMED and attempt.status in _NOT_TOLD:
-        return Move.BELIEVE
+    if outcome.kind is OutcomeKind.DEEMED and attempt.operation == "authorize":
+        return Move.BELIEVE if attempt.status in _NOT_TOLD else Move.LEAVE_OPEN
     if not outcome.is_final:
         return Move.LEAVE_OPEN
     if attempt.is_open:
