@@ -53,9 +53,8 @@ class Contradicting(Beyond):
     async def give_back(self) -> bool:
         """The worker's turn with what was refused: what is due begins, and nothing else."""
         waiting = [each.due_at for each in self.model.late.values() if each.due_at]
-        if not waiting:
-            return False
-        wait = min(waiting) - self.world.clock.now()
+        now = self.world.clock.now()
+        wait = min(waiting, default=now) - now
         if timedelta() < wait < SOON:
             self.world.clock.advance(wait)
         due = self.model.due_back(self.world.clock.now())

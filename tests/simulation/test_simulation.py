@@ -9,7 +9,7 @@ from tests.simulation.running import SEED, seed_from_environment, simulate
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 STEPS = 1_000
-ALWAYS = 598_644_912
+ALWAYS = 598_644_912  # every move and every end below; a return of late money that waits to the end
 
 
 # What a run has to come to, or it has shown little.
